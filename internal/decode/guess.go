@@ -1,0 +1,141 @@
+package decode
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+
+	"github.com/chatprobe/chatprobe/internal/transcript"
+	"github.com/chatprobe/chatprobe/internal/wire"
+	"github.com/chatprobe/chatprobe/pcap"
+)
+
+// wait keeps what comes until it is known how to read it.
+func (d *Decoder) wait(c *conn, s pcap.Source, b []byte) {
+	h := c.side(s)
+	c.held += len(b)
+	if h.lost {
+		return
+	}
+	h.buf = append(h.buf, b...)
+	c.early = append(c.early, chunk{source: s, data: append([]byte(nil), b...)})
+	if len(h.buf) >= h.need {
+		if codec := d.guess(h, speaker(s), false); codec != nil {
+			d.replay(c, codec, s.Conn.Server)
+			return
+		}
+	}
+	if c.held > guessLimit && !d.settle(c, s.Conn.Server) {
+		d.giveUp(c, s)
+	}
+}
+
+// tieLimit is how many messages several codecs may agree about before the
+// first of them is taken.
+const tieLimit = 16
+
+// guess is the codec that makes the most messages of what one side has said.
+// It is nil as long as none makes any, or several make the same number and
+// more may decide between them. last says that no more will come.
+func (d *Decoder) guess(h *side, from wire.Side, last bool) *wire.Codec {
+	var best *wire.Codec
+	most, tie, need := 0, false, math.MaxInt
+	for _, codec := range d.codecs {
+		n, short := d.messages(codec, h.buf, from)
+		need = min(need, short)
+		switch {
+		case n > most:
+			best, most, tie = codec, n, false
+		case n == most:
+			tie = true
+		}
+	}
+	if most == 0 || tie && !last && most < tieLimit {
+		h.need = need
+		return nil
+	}
+	return best
+}
+
+// messages counts the messages in b, and says how many bytes there must be
+// before it is worth counting again.
+func (d *Decoder) messages(codec *wire.Codec, b []byte, from wire.Side) (count, need int) {
+	at := 0
+	for at < len(b) {
+		n, err := codec.Decode(&d.frame, b[at:], from)
+		if errors.Is(err, wire.ErrShort) {
+			return count, saturate(at, n)
+		}
+		if err != nil {
+			return count, math.MaxInt // no more will come of this
+		}
+		at += n
+		count++
+	}
+	return count, len(b) + 1
+}
+
+func saturate(a, b int) int {
+	if b > math.MaxInt-a {
+		return math.MaxInt
+	}
+	return a + b
+}
+
+// settle takes the best guess there is at the end of a connection: what its
+// own bytes say, or how others spoke with the same server.
+func (d *Decoder) settle(c *conn, server netip.AddrPort) bool {
+	for i, from := range []wire.Side{wire.Client, wire.Server} {
+		if codec := d.guess(&c.sides[i], from, true); codec != nil {
+			d.replay(c, codec, server)
+			return true
+		}
+	}
+	if codec := d.spoken[server]; codec != nil {
+		d.replay(c, codec, server)
+		return true
+	}
+	return false
+}
+
+// replay reads what has waited, in the order in which it came.
+func (d *Decoder) replay(c *conn, codec *wire.Codec, server netip.AddrPort) {
+	if len(d.spoken) < maxServers {
+		d.spoken[server] = codec
+	}
+	early := c.early
+	c.codec, c.early, c.sides = codec, nil, [2]side{}
+	for _, e := range early {
+		if e.gap > 0 {
+			d.gap(e.source, e.gap)
+			continue
+		}
+		d.take(c, e.source, e.data)
+	}
+}
+
+// giveUp drops a connection that nothing can be made of.
+func (d *Decoder) giveUp(c *conn, s pcap.Source) {
+	const shown = 24
+	c.alien = true
+	held, early := c.held, c.early
+	c.early, c.sides = nil, [2]side{}
+	if len(d.strangers) == maxStrangers {
+		d.unnamed++
+		return
+	}
+	var head []byte
+	for _, e := range early {
+		if len(e.data) > 0 {
+			head = e.data[:min(len(e.data), shown)]
+			break
+		}
+	}
+	noun := "bytes"
+	if held == 1 {
+		noun = "byte"
+	}
+	d.strangers = append(d.strangers, fmt.Sprintf("connection %d, %s -> %s: no message in %d %s that begin with \"%s\"",
+		s.Conn.ID, s.Conn.Client, s.Conn.Server, held, noun, transcript.Printable(head)))
+}

@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/chatprobe/chatprobe/internal/scenario"
+	"github.com/chatprobe/chatprobe/internal/transcript"
+	"github.com/chatprobe/chatprobe/internal/wire"
+)
+
+// A delivery is a message that arrived.
+type delivery struct {
+	frame *wire.Frame
+	taken bool   // by a step
+	setUp bool   // it belongs to the set-up
+	token *token // it carries one
+	about bool   // it is about the hidden client and nobody else
+	seq   int    // its number among all messages of the play
+}
+
+// skip says that no step may see d.
+func (d *delivery) skip() bool { return d.taken || d.setUp || d.token != nil || d.about }
+
+// read takes what arrives until the connection ends.
+func (c *client) read(conn net.Conn, number int, resume <-chan struct{}) {
+	p := c.play
+	defer p.readers.Done()
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := conn.Read(buf)
+		quickAck(conn)
+		p.mu.Lock()
+		if c.number != number || c.over == weClosed {
+			p.mu.Unlock()
+			return
+		}
+		if n > 0 {
+			c.arrive(buf[:n])
+		}
+		// The only deadline is the one by which stall stops this reader. By
+		// now it may be told to read again.
+		paused := errors.Is(err, os.ErrDeadlineExceeded)
+		stalled := paused && c.stalled
+		if err != nil && !paused && c.over == notOver {
+			c.end(err)
+		}
+		stop := c.over != notOver
+		p.mu.Unlock()
+		p.changed()
+		if stop {
+			return
+		}
+		if stalled {
+			<-resume
+		}
+	}
+}
+
+// end notes how the connection ended. play.mu is held.
+func (c *client) end(err error) {
+	c.over = serverClosed
+	kind := transcript.Closed
+	if !errors.Is(err, io.EOF) {
+		c.over, kind = serverReset, transcript.WasReset
+	}
+	e := event{Event: transcript.Event{Kind: kind, Client: c.label}}
+	if len(c.partial) > 0 {
+		body := transcript.NewBody(c.partial)
+		e.Body = &body
+	}
+	c.play.recordLocked(e)
+}
+
+// arrive takes bytes apart into messages. play.mu is held.
+func (c *client) arrive(b []byte) {
+	c.received += int64(len(b))
+	c.lastBytes = time.Now()
+	if c.malformed != nil {
+		return
+	}
+	if c.need > maxReceived && len(c.partial) >= keptOfHuge {
+		// It will never be whole here, so why keep it.
+		c.lost += len(b)
+	} else {
+		c.partial = append(c.partial, b...)
+	}
+	if len(c.partial) < c.need {
+		if c.received > maxReceived {
+			c.flood()
+		}
+		return
+	}
+	at := 0
+	var frame wire.Frame
+	for at < len(c.partial) && c.over == notOver {
+		n, err := c.play.codec.Decode(&frame, c.partial[at:], wire.Server)
+		if errors.Is(err, wire.ErrShort) {
+			c.need = n
+			break
+		}
+		if err != nil {
+			c.malformed = err
+			body := transcript.NewBody(c.partial[at:])
+			c.play.recordLocked(event{Event: transcript.Event{
+				Kind: transcript.Receive, Client: c.label, Body: &body, Text: err.Error(),
+			}})
+			return
+		}
+		frame.SetFirst(!c.heard)
+		c.heard = true
+		c.deliver(frame.Clone())
+		at += n
+		c.need = 0
+	}
+	c.partial = c.partial[at:]
+	if len(c.partial) == 0 {
+		c.partial = nil
+	}
+	if len(c.inbox) > maxMessages || c.received > maxReceived {
+		c.flood()
+	}
+}
+
+// flood gives up on a connection that never stops. play.mu is held.
+func (c *client) flood() {
+	c.over = flooded
+	c.partial = nil
+	c.play.recordLocked(event{Event: transcript.Event{Kind: transcript.Remark, Client: c.label, Text: "flooded: the probe stops reading here"}})
+}
+
+// deliver puts a message into the inbox. play.mu is held.
+func (c *client) deliver(f *wire.Frame) {
+	p := c.play
+	d := &delivery{frame: f}
+	d.token = p.tokenIn(f)
+	purpose := transcript.Purpose("")
+	switch {
+	case d.token != nil:
+		purpose = transcript.Token
+		if p.arrives(d.token, f) {
+			c.seen[d.token] = true
+		}
+	case !p.ready:
+		purpose = transcript.Setup
+	}
+	d.about = p.isAboutHidden(f.Raw)
+	p.seq++
+	d.seq = p.seq
+	c.inbox = append(c.inbox, d)
+	p.recordLocked(event{
+		Event: transcript.Event{Kind: transcript.Receive, Client: c.label, Purpose: purpose},
+		frame: f, from: wire.Server,
+	})
+}
+
+// isAboutHidden says that a message names the hidden client and none of the
+// others: a notice about alice that ends in a list of all users is about
+// alice. play.mu is held.
+func (p *play) isAboutHidden(raw []byte) bool {
+	if p.hidden == nil || !bytes.Contains(raw, []byte(p.hidden.name)) {
+		return false
+	}
+	return !slices.ContainsFunc(p.scenario.Clients, func(c *scenario.Client) bool {
+		return bytes.Contains(raw, []byte(c.Name))
+	})
+}

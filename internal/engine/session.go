@@ -1,0 +1,383 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/chatprobe/chatprobe/internal/scenario"
+	"github.com/chatprobe/chatprobe/internal/transcript"
+	"github.com/chatprobe/chatprobe/internal/wire"
+)
+
+// A Session plays scenarios of one suite against one kind of target. It may
+// run once.
+type Session struct {
+	Suite  *scenario.Suite
+	Launch Launch
+	Config
+
+	slowSlots chan struct{} // for plays that mostly wait
+}
+
+// manner is how a play is to be performed.
+type manner struct {
+	codec    *wire.Codec
+	deadline time.Duration
+	slow     bool
+	printed  *[]byte // takes what the target has printed at the end, unless nil
+}
+
+// Run plays the scenarios and returns what is said about the suite as a whole
+// and one Run for each, in the same order. When ctx ends, what is not yet
+// judged is an error.
+func (s *Session) Run(ctx context.Context, list []*scenario.Scenario) (transcript.Suite, []transcript.Run) {
+	header := transcript.Suite{Name: s.Suite.Name, Title: s.Suite.Protocol.Title}
+	if s.Timeout == 0 {
+		s.Timeout = defaultTimeout
+	}
+	if s.Slots == nil || s.Shared {
+		s.Slots = make(chan struct{}, 1) // one at a time
+	}
+	s.slowSlots = make(chan struct{}, maxSlow)
+	if s.Shared {
+		s.slowSlots = s.Slots
+	}
+	c := s.contact(ctx)
+	header.Finding, header.Contact = c.finding, c.run
+	header.Settings = s.describeSettings(c)
+	runs := make([]transcript.Run, len(list))
+	var players sync.WaitGroup
+	for _, i := range startOrder(list) {
+		sc := list[i]
+		if verdict, reason := s.excuse(ctx, sc, c); verdict != "" {
+			runs[i] = s.newRun(sc)
+			runs[i].Verdict, runs[i].Reason = verdict, reason
+			continue
+		}
+		release := takeSlot(ctx, s.Slots)
+		if release == nil {
+			runs[i] = s.newRun(sc)
+			runs[i].Verdict, runs[i].Reason = transcript.Error, errInterrupted.Error()
+			continue
+		}
+		players.Add(1)
+		go func() {
+			defer players.Done()
+			how := c.manner(s.Timeout)
+			run, f := s.playOnce(ctx, sc, how)
+			release()
+			if f != nil && f.rushed && c.spoke && ctx.Err() == nil {
+				run = s.playSlowly(ctx, sc, how, run)
+			}
+			runs[i] = run
+		}()
+	}
+	players.Wait()
+	applyAfter(list, runs)
+	return header, runs
+}
+
+// takeSlot waits for leave to play one more scenario. It is nil when ctx ends
+// before that.
+func takeSlot(ctx context.Context, slots chan struct{}) (release func()) {
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// startOrder puts the scenarios that wait for the target's own clock first,
+// so that they delay none, and then the large ones.
+func startOrder(list []*scenario.Scenario) []int {
+	order := make([]int, len(list))
+	for i := range order {
+		order[i] = i
+	}
+	weight := func(i int) int {
+		output, _ := list[i].Uses()
+		if output {
+			return 1 << 20
+		}
+		return len(list[i].Clients)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return weight(b) - weight(a) })
+	return order
+}
+
+// excuse says why a scenario is not played at all, if it is not.
+func (s *Session) excuse(ctx context.Context, sc *scenario.Scenario, c contact) (transcript.Verdict, string) {
+	if ok, why := sc.Applies(c.codec.Settings); !ok {
+		return transcript.Skip, why
+	}
+	if ctx.Err() != nil {
+		return transcript.Error, errInterrupted.Error()
+	}
+	if c.cannot {
+		return transcript.Error, "the target could not be started"
+	}
+	if c.dead {
+		return transcript.Blocked, "the target could not be tested at all"
+	}
+	output, process := sc.Uses()
+	switch {
+	case output && !c.abilities.output:
+		return transcript.Skip, "needs to see what the server prints, and this target is only an address"
+	case process && !c.abilities.process:
+		return transcript.Skip, "needs to stop the server, and this target is only an address"
+	}
+	if !c.spoke && sc.Listed() > 0 {
+		return transcript.Blocked, "no two clients could chat with each other at all"
+	}
+	return "", ""
+}
+
+// playSlowly plays a scenario once more where haste may have been the cause of
+// its failure. The verdict is then that of the slow play.
+func (s *Session) playSlowly(ctx context.Context, sc *scenario.Scenario, how manner, fast transcript.Run) transcript.Run {
+	release := takeSlot(ctx, s.slowSlots)
+	if release == nil {
+		return unconfirmed(fast)
+	}
+	defer release()
+	how.slow = true
+	slow, _ := s.playOnce(ctx, sc, how)
+	switch {
+	case ctx.Err() != nil:
+		return unconfirmed(fast)
+	case slow.Verdict == transcript.Error || slow.Verdict == transcript.Blocked && fast.Verdict == transcript.Blocked:
+		return fast
+	case slow.Verdict == transcript.Pass:
+		slow.Notes = append(slow.Notes, "only when not rushed: at full speed "+lowerReason(fast))
+	}
+	return slow
+}
+
+// unconfirmed is a failure that a slow play was to confirm, which was
+// interrupted.
+func unconfirmed(run transcript.Run) transcript.Run {
+	run.Verdict, run.Reason = transcript.Error, errInterrupted.Error()
+	return run
+}
+
+func lowerReason(run transcript.Run) string {
+	if run.Failure != nil {
+		return run.Failure.Got
+	}
+	return run.Reason
+}
+
+func (s *Session) newRun(sc *scenario.Scenario) transcript.Run {
+	run := transcript.Run{
+		Suite: s.Suite.Name, Scenario: sc.Name, Title: sc.Title, Level: string(sc.Level),
+		Hint: sc.Hint, File: sc.Pos.Name(), Line: sc.Pos.Line,
+	}
+	if sc.Requirement != nil {
+		run.Requirement, run.Text = sc.Requirement.ID, sc.Requirement.Text
+	}
+	return run
+}
+
+// playOnce launches a target, plays, and ends the target.
+func (s *Session) playOnce(ctx context.Context, sc *scenario.Scenario, how manner) (transcript.Run, *failure) {
+	run := s.newRun(sc)
+	target, err := s.Launch(ctx)
+	if err != nil {
+		f := harnessError(err)
+		var own *TargetError
+		switch {
+		case ctx.Err() != nil:
+			f = interrupted()
+		case errors.As(err, &own):
+			f = fail(nil, "the target starts", "%v", err)
+			f.verdict = transcript.Blocked
+		}
+		f.where = "before the first step, the target is started"
+		s.judge(&run, sc, nil, f)
+		return run, f
+	}
+	p := s.newPlay(ctx, sc, target, how)
+	step, f := p.perform()
+	run.Seconds = time.Since(p.began).Seconds()
+	s.judge(&run, sc, step, f)
+	p.describe(&run, f)
+	p.leave()
+	p.readers.Wait()
+	if how.printed != nil && target.Printed != nil {
+		*how.printed, _ = target.Printed(0)
+	}
+	target.Close()
+	return run, f
+}
+
+// judge turns how a play ended into a verdict.
+func (s *Session) judge(run *transcript.Run, sc *scenario.Scenario, step *scenario.Step, f *failure) {
+	if f == nil {
+		run.Verdict = transcript.Pass
+		return
+	}
+	run.Verdict, run.Reason = f.verdict, f.got
+	if f.verdict == transcript.Fail {
+		switch sc.Level {
+		case wire.Should:
+			if !s.Strict {
+				run.Verdict = transcript.Warn
+			}
+		case wire.May:
+			run.Verdict = transcript.Skip
+			run.Reason = "this target chose otherwise: " + f.got
+		}
+	}
+	run.Failure = &transcript.Failure{Expected: f.expected, Got: f.got, Wanted: f.wanted}
+	if step == nil {
+		run.Failure.Step = f.where
+		return
+	}
+	run.Failure.Step, run.Failure.File, run.Failure.Line = step.Text, step.Pos.Name(), step.Pos.Line
+}
+
+// cameLimit is how many messages a failure shows.
+const cameLimit = 6
+
+// crashed finds a fault in what a program prints although it goes on.
+var crashed = regexp.MustCompile(`(?m)^(Traceback \(most recent call last\)|panic: |Exception in thread |fatal error: )`)
+
+// describe puts the events of the play into the run.
+func (p *play) describe(run *transcript.Run, f *failure) {
+	if p.target.Printed != nil {
+		out, _ := p.target.Printed(0)
+		if crashed.Match(out) {
+			p.note("the program printed the trace of an error")
+		}
+		if f != nil || crashed.Match(out) {
+			run.Output = transcript.PrintableLines(tail(out, 4096))
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	run.Notes = p.notes
+	run.Dropped = p.dropped
+	if f == nil && !p.session.Transcripts {
+		return
+	}
+	run.Events = p.eventsInWords(run)
+	if f == nil || f.client == nil || run.Failure == nil {
+		return
+	}
+	for _, d := range slices.Backward(f.client.inbox) {
+		if len(run.Failure.Came) == cameLimit {
+			break
+		}
+		if !d.skip() {
+			run.Failure.Came = append(run.Failure.Came, *d.frame.Transcript(p.codec.Name(d.frame, wire.Server), wire.Server))
+		}
+	}
+	slices.Reverse(run.Failure.Came)
+	if len(f.client.partial) > 0 {
+		body := transcript.NewBody(f.client.partial)
+		run.Failure.Partial = &body
+	}
+}
+
+// shownEvents is how many events of a failing play are shown. To put a message
+// into words takes a hundred times as long as to receive it.
+const shownEvents = 4000
+
+// eventsInWords makes the transcript. p.mu is held.
+func (p *play) eventsInWords(run *transcript.Run) []transcript.Event {
+	list := p.events
+	if n := len(list) - shownEvents; n > 0 && !p.session.Transcripts {
+		head, tail := list[:shownEvents/4], list[shownEvents/4+n:]
+		gap := event{Event: transcript.Event{Kind: transcript.Remark, Text: fmt.Sprintf("%d events are left out here", n)}, when: tail[0].when}
+		list = slices.Concat(head, []event{gap}, tail)
+		run.Dropped += n
+	}
+	out := make([]transcript.Event, len(list))
+	for i, e := range list {
+		out[i] = e.Event
+		out[i].At = e.when.Sub(p.began).Seconds()
+		if e.frame != nil {
+			out[i].Message = p.inWords(e.frame, e.from, e.Purpose)
+		}
+	}
+	return out
+}
+
+// inWords names a message. A token is what the fence says it is, which saves
+// the search.
+func (p *play) inWords(f *wire.Frame, from wire.Side, purpose transcript.Purpose) *transcript.Message {
+	if purpose == transcript.Token && p.session.Suite.Fence != nil {
+		name := p.session.Suite.Fence.Token.Message
+		if from == wire.Server {
+			name = p.session.Suite.Fence.Arrives.Message
+		}
+		if m := p.codec.Message(name); m.Match(f, nil, nil) {
+			return f.Transcript(m, from)
+		}
+	}
+	return f.Transcript(p.codec.Name(f, from), from)
+}
+
+// tail is the end of b, from the beginning of a line where there is one.
+func tail(b []byte, limit int) []byte {
+	if len(b) <= limit {
+		return b
+	}
+	b = b[len(b)-limit:]
+	for i, octet := range b[:min(len(b), 200)] {
+		if octet == '\n' {
+			return b[i+1:]
+		}
+	}
+	return b
+}
+
+// leave ends all connections. A target that lives on is left politely and
+// given the time to notice, so that the next play finds an empty room; one
+// that is about to be stopped is reset, so that its port is free at once.
+func (p *play) leave() {
+	kind := transcript.Reset
+	if p.session.Shared {
+		kind = transcript.Close
+	}
+	var left []*client
+	for _, c := range p.clients {
+		if c.conn != nil {
+			p.close(c, kind)
+			left = append(left, c)
+		}
+	}
+	if p.hidden != nil && p.hidden.conn != nil {
+		p.close(p.hidden, kind)
+		left = append(left, p.hidden)
+	}
+	if p.session.Shared {
+		p.awaitEnd(left...)
+	}
+}
+
+// applyAfter blocks what could only fail because another scenario did.
+func applyAfter(list []*scenario.Scenario, runs []transcript.Run) {
+	verdicts := map[string]transcript.Verdict{}
+	for i := range runs {
+		verdicts[list[i].Name] = runs[i].Verdict
+	}
+	for i, sc := range list {
+		if runs[i].Verdict != transcript.Fail && runs[i].Verdict != transcript.Warn {
+			continue
+		}
+		for _, name := range sc.After {
+			switch verdicts[name] {
+			case transcript.Fail, transcript.Warn, transcript.Blocked:
+				runs[i].Verdict = transcript.Blocked
+				runs[i].Reason = fmt.Sprintf("needs %s, which did not pass", name)
+			}
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package scenario
+
+import (
+	"regexp"
+
+	"github.com/chatprobe/chatprobe/internal/source"
+)
+
+// A Step is one line of a play: who does what.
+type Step struct {
+	Pos  source.Pos
+	Text string    // as it could stand in the file, on one line
+	Who  []*Client // empty where the server or the program is meant
+	Do   Action
+	// Fence says how the end of everything so far is proved, for a step that
+	// claims silence.
+	Fence *Fence
+}
+
+// An Action is what a step does: one of the types below.
+type Action interface{ action() }
+
+type (
+	// Connect opens a connection and sends nothing.
+	Connect struct{}
+	// Do runs a procedure of the protocol; connects first where needed.
+	Do struct {
+		Procedure *Procedure
+		As        Value // the user name to use; empty: the client's own
+		HasAs     bool
+		// UntilSettled repeats a login, on a new connection, until it settles.
+		UntilSettled bool
+		// First marks the login of the first client of all, where the next step
+		// logs in another: they settle with each other then.
+		First bool
+		// Unsettled says that the server may refuse a login: it is sent, and
+		// nothing is expected of it.
+		Unsettled bool
+	}
+	// Send sends messages in one write, unless options cut it up.
+	Send struct {
+		Messages []Outgoing
+		How      Cutting
+		Times    Value // how often; none means once
+	}
+	// SendBytes sends bytes that are no message of the protocol.
+	SendBytes struct {
+		Data Value
+		How  Cutting
+	}
+	// SendRest sends what an earlier Cut held back.
+	SendRest struct{}
+	// Receive waits for messages.
+	Receive struct {
+		Messages []Expected
+		Which    Which
+		Times    Value // how often, for a single message; none means once
+		Next     bool  // it must be the very next message
+	}
+	// ReceiveNo claims that a message has not come and does not come.
+	ReceiveNo struct{ Message Expected }
+	// ReceiveNothing claims that no message has come at all.
+	ReceiveNothing struct{}
+	// Disconnected waits for the end of the connection.
+	Disconnected struct{}
+	// StaysConnected proves that the connection still works.
+	StaysConnected struct{}
+	// Close closes the connection.
+	Close struct{}
+	// HalfClose closes the sending side.
+	HalfClose struct{}
+	// Reset ends the connection with a reset.
+	Reset struct{}
+	// StopReading leaves everything that arrives in the socket.
+	StopReading struct{}
+	// ReadAgain ends StopReading.
+	ReadAgain struct{}
+	// Prints waits for the target to print something.
+	Prints struct {
+		Texts      []Printed // all of them, in any order
+		Times      Value     // that often, one after another
+		Within     Value     // a time; none: the usual deadline
+		SinceStart bool      // counts from the start of the target, not of the step
+	}
+	// Stop ends the target from outside.
+	Stop struct{ How Value }
+	// Exits waits until the target has ended.
+	Exits struct{}
+	// IsUp proves that the target takes a new client.
+	IsUp struct{}
+)
+
+func (Connect) action()        {}
+func (Do) action()             {}
+func (Send) action()           {}
+func (SendBytes) action()      {}
+func (SendRest) action()       {}
+func (Receive) action()        {}
+func (ReceiveNo) action()      {}
+func (ReceiveNothing) action() {}
+func (Disconnected) action()   {}
+func (StaysConnected) action() {}
+func (Close) action()          {}
+func (HalfClose) action()      {}
+func (Reset) action()          {}
+func (StopReading) action()    {}
+func (ReadAgain) action()      {}
+func (Prints) action()         {}
+func (Stop) action()           {}
+func (Exits) action()          {}
+func (IsUp) action()           {}
+
+// Which says which of several expected messages must come.
+type Which int
+
+// The choices.
+const (
+	AllOf Which = iota
+	OneOf
+)
+
+// An Outgoing is a message to send.
+type Outgoing struct {
+	Message string // its name in the protocol
+	Args    map[string]Value
+	Set     map[string]Value // fields to falsify
+}
+
+// An Expected is a message to receive, or the end of the connection.
+type Expected struct {
+	Message    string // its name in the protocol; empty with Disconnect
+	Args       map[string]Value
+	Disconnect bool
+}
+
+// Cutting says how the bytes of one step are spread over TCP segments.
+type Cutting struct {
+	Pieces Value   // bytes per segment
+	Split  []Value // offsets at which a new segment begins
+	Cut    Value   // only so many bytes; the rest is held back
+}
+
+// IsSet tells a Value that was given from one that was left out.
+func (v Value) IsSet() bool {
+	return v.parts != nil || v.list != nil || v.repeat != nil || v.Bind != ""
+}
+
+// IsWhole says that everything goes out in one segment.
+func (c Cutting) IsWhole() bool {
+	return !c.Pieces.IsSet() && len(c.Split) == 0 && !c.Cut.IsSet()
+}
+
+// A Printed is a text or a regular expression to be found in what the target
+// prints.
+type Printed struct {
+	Text  Value
+	Regex *regexp.Regexp // instead of Text
+}
+
+// A Procedure is a named list of steps of the protocol file, done by one
+// client, which is called [Self] in them.
+type Procedure struct {
+	Name  string
+	Steps []*Step
+}
+
+// Settles says that a client is part of the room after the procedure, which
+// the engine makes sure of.
+func (p *Procedure) Settles() bool { return p.Name == loginName }
+
+const loginName = "login"
+
+// Self stands in the steps of a procedure for the client that does it.
+var Self = &Client{Name: "client"}
+
+// A Client is one of the play's clients.
+type Client struct {
+	Name string
+	// Listed clients are connected, logged in and settled before the first step.
+	Listed bool
+	// Stalls says that it stops reading at some time: it gets a small receive
+	// buffer before it connects.
+	Stalls bool
+	// Crowd says that it is one of the `98 others`.
+	Crowd bool
+}
+
+// A FenceRule is how a protocol proves that the server is done: a message
+// that carries a token, and how the token arrives at the others.
+type FenceRule struct {
+	Token   Outgoing
+	Arrives Expected
+}

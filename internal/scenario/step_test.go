@@ -1,0 +1,262 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chatprobe/chatprobe/internal/wire"
+)
+
+func clientNames(list []*Client) string {
+	var names []string
+	for _, c := range list {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+func TestClients(t *testing.T) {
+	tests := []struct{ name, play, want string }{ // +: listed, ~: stalls
+		{"listed", "clients: [alice, bob]\nsteps: [alice closes: ]", "+alice +bob"},
+		{"by connecting", "clients: [alice]\nsteps: [bob connects: , carol does: login]", "+alice bob carol"},
+		{"several at once", "steps:\n  - alice, bob connect:\n  - bob,alice close:", "alice bob"},
+		{"crowd", "clients: [alice, 3 others]\nsteps: [others close: ]", "+alice +other1 +other2 +other3"},
+		{"one of the crowd", "clients: [alice, 3 others]\nsteps: [other2 closes: ]", "+alice +other1 +other2 +other3"},
+		{"stalled", "clients: [alice, bob]\nsteps: [bob stops reading: ]", "+alice +~bob"},
+		{"stalled later", "clients: [alice]\nsteps: [bob does: login, bob stops reading: ]", "+alice ~bob"},
+		{"stalled crowd", "clients: [alice, 2 others]\nsteps: [others stop reading: ]", "+alice +~other1 +~other2"},
+		{"no crowd by name", "clients: [otherwise, alice, 1 others]\nsteps: [others stop reading: ]", "+otherwise +alice +~other1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			sc := play(t, tt.play)
+			var got []string
+			listed := 0
+			for _, c := range sc.Clients {
+				mark := ""
+				if c.Listed {
+					mark = "+"
+					listed++
+				}
+				if c.Stalls {
+					mark += "~"
+				}
+				got = append(got, mark+c.Name)
+			}
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("got %s, want %s", strings.Join(got, " "), tt.want)
+			}
+			if sc.Listed() != listed {
+				t.Errorf("Listed is %d", sc.Listed())
+			}
+		})
+	}
+	sc := play(t, "clients: [alice, bob, 2 others]\nsteps:\n  - alice, others close:\n  - bob,  other1 receive: hear")
+	if got := clientNames(sc.Steps[0].Who); got != "alice other1 other2" {
+		t.Errorf("alice and the others are %s", got)
+	}
+	if got := clientNames(sc.Steps[1].Who); got != "bob other1" {
+		t.Errorf("bob and one of the others are %s", got)
+	}
+}
+
+var verbSteps = []struct{ step, want string }{
+	{"alice connects:", "scenario.Connect"},
+	{"alice, bob connect:", "scenario.Connect"},
+	{"alice does: login", "scenario.Do"},
+	{"alice does: login\n    until: settled", "scenario.Do until settled"},
+	{"alice does: login\n    as: $bob\n    settle: no", "scenario.Do as bob unsettled"},
+	{"alice does: login\n    settle: yes", "scenario.Do"},
+	{"alice, bob do: hello", "scenario.Do"},
+	{"alice sends: {say: {text: x}}", "scenario.Send say"},
+	{"alice sends: [login, {say: {text: x}}]", "scenario.Send login say"},
+	{"alice, bob send: {say: {text: x}}\n    set: {TextL: 9}\n    times: 3", "scenario.Send say set TextL=9 times 3"},
+	{"alice sends bytes: '00 05'", `scenario.SendBytes "\x00\x05"`},
+	{"alice, bob send bytes: '00 05'", `scenario.SendBytes "\x00\x05"`},
+	{`alice sends text: "x\n$$"`, `scenario.SendBytes "x\n$"`},
+	{"alice, bob send text: x", `scenario.SendBytes "x"`},
+	{"alice receives: hear", "scenario.Receive all hear"},
+	{"alice, bob receive: hear\n    times: 2\n    next: yes", "scenario.Receive all hear times 2 next"},
+	{"alice receives all of: [hear, left]", "scenario.Receive all hear left"},
+	{"alice, bob receive all of: [hear]", "scenario.Receive all hear"},
+	{"alice receives one of: [hear, disconnect]", "scenario.Receive one hear disconnect"},
+	{"alice, bob receive one of: [hear]", "scenario.Receive one hear"},
+	{"alice receives no: hear", "scenario.ReceiveNo"},
+	{"alice, bob receive no: hear", "scenario.ReceiveNo"},
+	{"alice receives nothing:", "scenario.ReceiveNothing"},
+	{"alice, bob receive nothing:", "scenario.ReceiveNothing"},
+	{"alice is disconnected:", "scenario.Disconnected"},
+	{"alice, bob are disconnected:", "scenario.Disconnected"},
+	{"alice stays connected:", "scenario.StaysConnected"},
+	{"alice, bob stay connected:", "scenario.StaysConnected"},
+	{"alice closes:", "scenario.Close"},
+	{"alice, bob close:", "scenario.Close"},
+	{"alice half-closes:", "scenario.HalfClose"},
+	{"alice, bob half-close:", "scenario.HalfClose"},
+	{"alice resets:", "scenario.Reset"},
+	{"alice, bob reset:", "scenario.Reset"},
+	{"alice stops reading:", "scenario.StopReading"},
+	{"alice, bob stop reading:", "scenario.StopReading"},
+	{"server prints: $alice\n    times: 2\n    within: 3s\n    since: start", "scenario.Prints alice times 2 within 3s since start"},
+	{"server prints: /^al.ce/i", "scenario.Prints /(?mi)^al.ce/"},
+	{"server prints: {all of: [$alice, $bob]}", "scenario.Prints alice bob"},
+	{"server stops: $stop", "scenario.Stop interrupt"},
+	{"server stops: terminate", "scenario.Stop terminate"},
+	{"server stops: 'type:quit'", "scenario.Stop type:quit"},
+	{"server exits:", "scenario.Exits"},
+	{"server is up:", "scenario.IsUp"},
+	{"alice sends the rest:", "scenario.SendRest"},
+	{"alice, bob send the rest:", "scenario.SendRest"},
+	{"alice reads again:", "scenario.ReadAgain"},
+	{"alice, bob read again:", "scenario.ReadAgain"},
+}
+
+// Every verb of the language, singular and plural, with all its options.
+func TestVerbs(t *testing.T) {
+	for _, tt := range verbSteps {
+		sc := play(t, "clients: [alice, bob]\nsteps:\n  - "+before(tt.step)+tt.step)
+		if got := describe(sc.Steps[len(sc.Steps)-1].Do); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.step, got, tt.want)
+		}
+	}
+}
+
+// before is what must have happened before a step.
+func before(step string) string {
+	for _, s := range []struct{ verb, first string }{
+		{"the rest", "alice, bob send: {say: {text: x}}\n    cut: 3\n  - "},
+		{"again", "alice, bob stop reading:\n  - "},
+	} {
+		if strings.Contains(step, s.verb) {
+			return s.first
+		}
+	}
+	return ""
+}
+
+func describe(a Action) string {
+	parts := []string{fmt.Sprintf("%T", a)}
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	value := func(name string, v Value) {
+		if v.IsSet() {
+			text, err := v.Text(func(r Ref) (string, error) {
+				if r.Kind == Setting {
+					return "interrupt", nil
+				}
+				return r.Client.Name, nil
+			})
+			add("%s%s", name, text)
+			if err != nil {
+				add("%v", err)
+			}
+		}
+	}
+	switch a := a.(type) {
+	case Do:
+		value("as ", a.As)
+		if a.HasAs != a.As.IsSet() || a.Procedure == nil {
+			add("contradictory")
+		}
+		if a.UntilSettled {
+			add("until settled")
+		}
+		if a.Unsettled {
+			add("unsettled")
+		}
+	case Send:
+		for _, m := range a.Messages {
+			add("%s", m.Message)
+			for name, v := range m.Set {
+				value("set "+name+"=", v)
+			}
+		}
+		value("times ", a.Times)
+	case SendBytes:
+		text, _ := a.Data.Text(nil)
+		add("%q", text)
+	case Receive:
+		add("%s", map[Which]string{AllOf: "all", OneOf: "one"}[a.Which])
+		for _, m := range a.Messages {
+			if m.Disconnect {
+				add("disconnect")
+			} else {
+				add("%s", m.Message)
+			}
+		}
+		value("times ", a.Times)
+		if a.Next {
+			add("next")
+		}
+	case Prints:
+		for _, p := range a.Texts {
+			if p.Regex != nil {
+				add("/%s/", p.Regex)
+			}
+			value("", p.Text)
+		}
+		value("times ", a.Times)
+		value("within ", a.Within)
+		if a.SinceStart {
+			add("since start")
+		}
+	case Stop:
+		value("", a.How)
+	}
+	return strings.Join(parts, " ")
+}
+
+// The table above misses no verb.
+func TestVerbsAreAllTested(t *testing.T) {
+	var names []string
+	for _, v := range verbs {
+		for _, name := range v.names {
+			names = append(names, name)
+			who := []string{"alice " + name + ":", "alice, bob " + name + ":", "server " + name + ":"}
+			if !slices.ContainsFunc(verbSteps, func(tt struct{ step, want string }) bool {
+				return slices.ContainsFunc(who, func(begin string) bool { return strings.HasPrefix(tt.step, begin) })
+			}) {
+				t.Errorf("no step in the table above is WHO %s:", name)
+			}
+		}
+	}
+	slices.Sort(names)
+	if len(slices.Compact(names)) != len(names) {
+		t.Error("two verbs have the same name")
+	}
+}
+
+func TestApplies(t *testing.T) {
+	sc := play(t, "when: {echo: [yes, no], stop: interrupt}\nsteps: [alice connects: ]")
+	for _, tt := range []struct{ echo, stop, want string }{
+		{"yes", "interrupt", ""},
+		{"no", "interrupt", ""},
+		{wire.Any, "interrupt", "only where it is known what the target does: --set echo=yes"},
+		{"yes", "terminate", "only with stop=interrupt, and here it is terminate"},
+		{"yes", "", "only with stop=interrupt, and here it is "},
+	} {
+		ok, reason := sc.Applies(map[string]string{"echo": tt.echo, "stop": tt.stop})
+		if ok != (tt.want == "") || reason != tt.want {
+			t.Errorf("echo=%s stop=%s: %v, %q; want %q", tt.echo, tt.stop, ok, reason, tt.want)
+		}
+	}
+	if ok, _ := play(t, "steps: [alice connects: ]").Applies(nil); !ok {
+		t.Error("a scenario without conditions does not apply")
+	}
+}
+
+func TestUses(t *testing.T) {
+	for step, want := range map[string][2]bool{
+		"alice connects:":         {false, false},
+		"server prints: x":        {true, false},
+		"server stops: interrupt": {false, true},
+		"server exits:":           {false, true},
+		"server is up:":           {false, false},
+	} {
+		output, process := play(t, "steps:\n  - alice connects:\n  - "+step).Uses()
+		if got := [2]bool{output, process}; got != want {
+			t.Errorf("%s uses output, process: %v, want %v", step, got, want)
+		}
+	}
+}

@@ -1,0 +1,14 @@
+//go:build unix && !linux
+
+package target
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+func setGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
+func (p *Process) terminate() { syscall.Kill(-p.PID(), syscall.SIGTERM) }
+
+func (p *Process) kill() { syscall.Kill(-p.PID(), syscall.SIGKILL) }

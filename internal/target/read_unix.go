@@ -1,0 +1,60 @@
+//go:build unix
+
+package target
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// read records one stream until its end, or until our end of the pipe is closed.
+//
+// The streams' readers run when it is their turn to run, which on a busy machine is not when the program printed. A
+// traceback before the lines that led to it would mislead, so before a piece of standard error is recorded, what
+// already lies in the pipe of standard output is; a lock keeps reading and recording together.
+func (p *Process) read(stream Stream) {
+	var streams [2]syscall.RawConn
+	for i, pipe := range p.pipes {
+		conn, err := pipe.SyscallConn()
+		if err != nil {
+			return
+		}
+		streams[i] = conn
+	}
+	buf, before := make([]byte, 32<<10), make([]byte, 32<<10)
+	for {
+		n := 0
+		err := streams[stream-Stdout].Read(func(fd uintptr) (ready bool) {
+			p.reading.Lock()
+			defer p.reading.Unlock()
+			if n, ready = readPipe(fd, buf); n == 0 {
+				return ready
+			}
+			if stream == Stderr {
+				streams[0].Control(func(stdout uintptr) {
+					for range 4 { // as much as a pipe holds, and not as much as a program can print
+						m, _ := readPipe(stdout, before)
+						p.output.add(Stdout, before[:m])
+					}
+				})
+			}
+			p.output.add(stream, buf[:n])
+			return true
+		})
+		if err != nil || n == 0 {
+			return
+		}
+		p.tell()
+	}
+}
+
+// readPipe reads what lies in a pipe. ready says that there was something, or that there will be nothing any more.
+func readPipe(fd uintptr, buf []byte) (n int, ready bool) {
+	for {
+		n, err := unix.Read(int(fd), buf)
+		if err != unix.EINTR {
+			return max(n, 0), err != unix.EAGAIN
+		}
+	}
+}

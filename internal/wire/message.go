@@ -1,0 +1,285 @@
+package wire
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/chatprobe/chatprobe/internal/source"
+)
+
+// Side is who speaks.
+type Side string
+
+// The sides.
+const (
+	Client Side = "client"
+	Server Side = "server"
+)
+
+// A Message is a kind of message: a shape, who sends it, and what its fields
+// hold. Several kinds may share a shape and even fit the same bytes: a step
+// asks for the one it names.
+type Message struct {
+	Name  string
+	Shape *Shape
+	From  Side // empty for a mere shape, which is never read or sent
+	// First says that it is only ever the first message of its connection.
+	First bool
+
+	where  []where // any of these
+	except []where // and none of these
+	params []string
+}
+
+// A where says what some fields hold.
+type where []condition
+
+type condition struct {
+	field   *Field
+	pattern *pattern
+	number  uint64 // what a number is, where isFixed
+	isFixed bool
+}
+
+type messageDecl struct {
+	name   string
+	pos    source.Pos
+	shape  *shapeDecl
+	from   Side
+	first  bool
+	where  []whereDecl
+	except []whereDecl
+}
+
+type whereDecl []conditionDecl
+
+type conditionDecl struct {
+	field   string
+	pos     source.Pos
+	text    string
+	textPos source.Pos
+}
+
+func (p *Protocol) loadMessages(n source.Node, errs *source.Errors) {
+	type pending struct {
+		decl *messageDecl
+		is   source.Node
+	}
+	var later []pending
+	for _, pair := range n.Pairs(errs) {
+		keys := pair.Value.Keys(errs, "is", "from", "first", "fields", "where", "except")
+		m := &messageDecl{name: pair.Key.Raw(), pos: pair.Key.Pos()}
+		if !word.MatchString(m.name) {
+			errs.Add(m.pos, "a message's name is letters, digits, _ and -")
+		}
+		if from := keys["from"]; !from.IsNull() {
+			m.from = Side(oneOf(from, errs, string(Client), string(Server)))
+		}
+		if first := keys["first"]; !first.IsNull() {
+			m.first = first.Bool(errs)
+		}
+		m.where = loadWhere(keys["where"], errs)
+		m.except = loadWhere(keys["except"], errs)
+		is, fields := keys["is"], keys["fields"]
+		switch {
+		case is.IsNull() == fields.IsNull():
+			errs.Add(m.pos, "message %s needs either fields: or is: with the name of a message that has them", m.name)
+			continue
+		case !fields.IsNull():
+			before := errs.Len()
+			m.shape = &shapeDecl{name: m.name, fields: loadFields(fields, m.pos, errs)}
+			m.shape.broken = errs.Len() > before
+			p.shapes = append(p.shapes, m.shape)
+		default:
+			later = append(later, pending{m, is})
+		}
+		p.messages = append(p.messages, m)
+	}
+	for _, l := range later {
+		name := l.is.Text(errs)
+		i := slices.IndexFunc(p.shapes, func(s *shapeDecl) bool { return s.name == name })
+		if i < 0 {
+			var names []string
+			for _, s := range p.shapes {
+				names = append(names, s.name)
+			}
+			errs.Add(l.is.Pos(), "%q is no message with fields", name).Hint = source.DidYouMean(name, names)
+			p.messages = slices.DeleteFunc(p.messages, func(m *messageDecl) bool { return m == l.decl })
+			continue
+		}
+		l.decl.shape = p.shapes[i]
+	}
+}
+
+func loadWhere(n source.Node, errs *source.Errors) []whereDecl {
+	var list []whereDecl
+	for _, item := range n.Items() {
+		var w whereDecl
+		for _, p := range item.Pairs(errs) {
+			text := p.Value.Raw()
+			if !p.Value.IsNull() {
+				text = p.Value.Text(errs)
+			}
+			w = append(w, conditionDecl{p.Key.Raw(), p.Key.Pos(), text, p.Value.Pos()})
+		}
+		list = append(list, w)
+	}
+	return list
+}
+
+func (b *binder) bindMessage(d *messageDecl, shape *Shape) *Message {
+	m := &Message{Name: d.name, Shape: shape, From: d.from, First: d.first}
+	m.where = b.bindWhere(d.where, shape)
+	if len(m.where) == 0 {
+		m.where = []where{nil}
+	}
+	m.except = b.bindWhere(d.except, shape)
+	for _, w := range append(slices.Clone(m.where), m.except...) {
+		for _, c := range w {
+			m.addParams(c.pattern.params()...)
+		}
+	}
+	for _, f := range shape.Fields {
+		if m.isOpen(f) {
+			m.addParams(f.Name)
+		}
+	}
+	return m
+}
+
+func (m *Message) addParams(names ...string) {
+	for _, name := range names {
+		if !slices.Contains(m.params, name) {
+			m.params = append(m.params, name)
+		}
+	}
+}
+
+// isOpen tells a field that nothing else determines: its name is a parameter.
+func (m *Message) isOpen(f *Field) bool {
+	return !f.HasConstant && f.Measures == nil && m.condition(f) == nil
+}
+
+// condition is what the first alternative says about a field, or nil.
+func (m *Message) condition(f *Field) *condition {
+	for i, c := range m.where[0] {
+		if c.field == f {
+			return &m.where[0][i]
+		}
+	}
+	return nil
+}
+
+func (b *binder) bindWhere(decls []whereDecl, shape *Shape) []where {
+	var list []where
+	for _, d := range decls {
+		var w where
+		for _, c := range d {
+			i := slices.IndexFunc(shape.Fields, func(f *Field) bool { return f.Name == c.field })
+			if i < 0 {
+				var names []string
+				for _, f := range shape.Fields {
+					names = append(names, f.Name)
+				}
+				b.errs.Add(c.pos, "%s has no field %q", shape.Name, c.field).Hint = source.DidYouMean(c.field, names)
+				continue
+			}
+			if cond, ok := b.bindCondition(c, shape.Fields[i]); ok {
+				w = append(w, cond)
+			}
+		}
+		list = append(list, w)
+	}
+	return list
+}
+
+func (b *binder) bindCondition(d conditionDecl, f *Field) (condition, bool) {
+	if f.Type == List {
+		b.errs.Add(d.pos, "%s is a list: it cannot be described here", f.Name).Hint = "give it where the message is used: users: [alice, bob]"
+		return condition{}, false
+	}
+	pat, err := parsePattern(d.text, func(text string, inRegex bool) string {
+		return b.fill(text, d.textPos, inRegex)
+	})
+	if err != nil {
+		b.errs.Add(d.textPos, "%v", err)
+		return condition{}, false
+	}
+	c := condition{field: f, pattern: pat}
+	if f.Type.width() > 0 && !pat.isRegex() && len(pat.params()) == 0 {
+		text, _ := pat.fill(nil)
+		c.isFixed = true
+		if c.number, err = f.number(text); err != nil {
+			b.errs.Add(d.textPos, "%v", err)
+		}
+	}
+	return c, true
+}
+
+// Params are the names of the parameters that a message takes.
+func (m *Message) Params() []string { return m.params }
+
+// Needs are the parameters without which the message cannot be sent.
+func (m *Message) Needs() []string {
+	var names []string
+	for _, f := range m.Shape.Fields {
+		switch c := m.condition(f); {
+		case c != nil:
+			names = append(names, c.pattern.params()...)
+		case m.isOpen(f):
+			names = append(names, f.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// IsList says that a parameter is a list of texts and not a text.
+func (m *Message) IsList(param string) bool {
+	f := m.openField(param)
+	return f != nil && f.Type == List
+}
+
+// CheckArg says whether a parameter can have this value, or why not.
+func (m *Message) CheckArg(param, value string) error {
+	if f := m.openField(param); f != nil && f.Type.width() > 0 {
+		_, err := f.number(value)
+		return err
+	}
+	return nil
+}
+
+// openField is the field that a parameter stands for as a whole, or nil.
+func (m *Message) openField(param string) *Field {
+	for _, f := range m.Shape.Fields {
+		if f.Name == param && m.isOpen(f) {
+			return f
+		}
+	}
+	return nil
+}
+
+// CanSend says whether the message can be built, or why not.
+func (m *Message) CanSend() error {
+	for _, c := range m.where[0] {
+		if c.pattern.isRegex() {
+			return fmt.Errorf("%s is described by a regular expression (/%s/): it can be received, not sent", m.Name, c.pattern.regex)
+		}
+	}
+	if m.From == "" {
+		return fmt.Errorf("%s is only a shape: in protocol.yaml it does not say whom it is from", m.Name)
+	}
+	return nil
+}
+
+// hasRegex says that regular expressions describe the message.
+func (m *Message) hasRegex() bool {
+	for _, w := range m.where {
+		for _, c := range w {
+			if c.pattern.isRegex() {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,353 @@
+// Package wire reads a protocol.yaml and turns bytes into messages and
+// messages into bytes, as that file says.
+//
+// A [Protocol] is the file: checked, immutable, with its settings still open.
+// [Protocol.Bind] fixes the settings and gives a [Codec], which does the work:
+//
+//	p, err := wire.Load("protocol.yaml", data)
+//	codec, err := p.Bind(map[string]string{"byte_order": "big"})
+//	b, err := codec.Encode(codec.Message("say"), wire.Args{"user": "alice", "text": "hello"}, nil)
+//	// 00 05 00 00 00 05 61 6c 69 63 65 68 65 6c 6c 6f
+//
+//	var f wire.Frame
+//	n, err := codec.Decode(&f, b, wire.Server) // n bytes are one message; ErrShort: more is needed
+//	codec.Name(&f, wire.Server, false).Name    // "hear"
+//
+// Decoding is a pure function of the bytes that have arrived. It never
+// allocates because a length field says so, and it can be asked again with
+// more bytes at any time; a live connection and a capture use the same call.
+//
+// Lengths count bytes. Everything here is safe for concurrent use, except that
+// a Frame belongs to whoever decodes into it.
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/chatprobe/chatprobe/internal/source"
+)
+
+// A Protocol is a checked protocol.yaml.
+type Protocol struct {
+	Name         string
+	Title        string
+	Transport    string // "tcp" or "udp"
+	Port         int    // used when nothing else says which; 0 if the file names none
+	Settings     []*Setting
+	Requirements []*Requirement
+	Procedures   []Procedure
+	Fence        source.Node // read by package scenario; zero if there is none
+
+	shapes   []*shapeDecl
+	messages []*messageDecl
+	defaults *Codec
+}
+
+// A Setting is a choice that two correct implementations may make differently.
+type Setting struct {
+	Name    string
+	Default string
+	OneOf   []string // the only values allowed; empty means any text
+	Warn    []string // values that are reported as unusual
+	About   string
+	// OnWire says that bytes depend on the value: where it is "any" it has
+	// to be found out before anything can be sent.
+	OnWire bool
+}
+
+// Any is the value of a setting that accepts every choice.
+const Any = "any"
+
+// Level says how binding a requirement is.
+type Level string
+
+// The levels, strictest first.
+const (
+	Must   Level = "must"
+	Should Level = "should"
+	May    Level = "may"
+)
+
+// Levels are all levels, strictest first.
+var levels = []string{string(Must), string(Should), string(May)}
+
+// Weaker says whether l binds less than m.
+func (l Level) Weaker(m Level) bool {
+	return slices.Index(levels, string(l)) > slices.Index(levels, string(m))
+}
+
+// ParseLevel reads must, should or may.
+func ParseLevel(s string) (Level, error) {
+	if !slices.Contains(levels, s) {
+		return "", fmt.Errorf("unknown level %q: known are %s", s, strings.Join(levels, ", "))
+	}
+	return Level(s), nil
+}
+
+// A Requirement is one sentence that a target can fulfil or not.
+type Requirement struct {
+	ID    string
+	Level Level
+	Text  string
+	// OfClient says that it binds the client program, not the server.
+	OfClient bool
+}
+
+// A Procedure is a named list of steps, read by package scenario.
+type Procedure struct {
+	Name  string
+	Pos   source.Pos
+	Steps source.Node
+}
+
+var word = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+
+// Load reads a protocol file. All errors of a file that is YAML come at once,
+// as a source.List.
+func Load(name string, data []byte) (*Protocol, error) {
+	var errs source.Errors
+	root := source.Parse(name, data, &errs)
+	if root.IsZero() {
+		return nil, errs.Err()
+	}
+	p := loadProtocol(root, &errs)
+	if err := errs.Err(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func loadProtocol(root source.Node, errs *source.Errors) *Protocol {
+	keys := root.Keys(errs, "protocol", "title", "transport", "port", "framing",
+		"settings", "requirements", "messages", "procedures", "fence")
+	if !root.IsMap() {
+		return &Protocol{}
+	}
+	for _, needed := range []string{"protocol", "framing", "messages"} {
+		if keys[needed].IsNull() {
+			errs.Add(root.Pos(), "a protocol needs the key %q", needed)
+		}
+	}
+	p := &Protocol{
+		Name:      keys["protocol"].Text(errs),
+		Title:     keys["title"].Text(errs),
+		Transport: "tcp",
+		Fence:     keys["fence"],
+	}
+	if n := keys["transport"]; !n.IsNull() {
+		p.Transport = oneOf(n, errs, "tcp")
+	}
+	if n := keys["port"]; !n.IsNull() {
+		p.Port = n.Int(errs, 1, 65535)
+	}
+	if n := keys["framing"]; !n.IsNull() {
+		oneOf(n, errs, "fields")
+	}
+	p.loadSettings(keys["settings"], errs)
+	p.loadRequirements(keys["requirements"], errs)
+	p.loadMessages(keys["messages"], errs)
+	for _, pair := range keys["procedures"].Pairs(errs) {
+		p.Procedures = append(p.Procedures, Procedure{pair.Key.Raw(), pair.Key.Pos(), pair.Value})
+	}
+	p.bindEveryChoice(errs)
+	return p
+}
+
+// bindEveryChoice makes a codec for each value that a setting lists, so that
+// whatever a user sets later cannot turn out to be wrong in the file.
+func (p *Protocol) bindEveryChoice(errs *source.Errors) {
+	p.defaults = p.bind(p.Defaults(), errs)
+	for _, s := range p.Settings {
+		for _, choice := range s.OneOf {
+			values := p.Defaults()
+			values[s.Name] = choice
+			p.bind(values, errs)
+		}
+	}
+}
+
+func (p *Protocol) loadSettings(n source.Node, errs *source.Errors) {
+	for _, pair := range n.Pairs(errs) {
+		name := pair.Key.Raw()
+		if !word.MatchString(name) {
+			errs.Add(pair.Key.Pos(), "a setting's name is letters, digits, _ and -")
+		}
+		keys := pair.Value.Keys(errs, "default", "one_of", "about", "warn")
+		s := &Setting{
+			Name:    name,
+			Default: keys["default"].Text(errs),
+			OneOf:   keys["one_of"].Texts(errs),
+			Warn:    keys["warn"].Texts(errs),
+			About:   keys["about"].Text(errs),
+		}
+		if _, ok := keys["default"]; !ok {
+			errs.Add(pair.Key.Pos(), "setting %q has no default", name)
+		} else if err := s.Check(s.Default); err != nil {
+			errs.Add(keys["default"].Pos(), "%v", err)
+		}
+		for _, w := range s.Warn {
+			if err := s.Check(w); err != nil {
+				errs.Add(keys["warn"].Pos(), "%v", err)
+			}
+		}
+		p.Settings = append(p.Settings, s)
+	}
+}
+
+// Check says whether value is allowed.
+func (s *Setting) Check(value string) error {
+	if len(s.OneOf) > 0 && !slices.Contains(s.OneOf, value) {
+		return fmt.Errorf("setting %s cannot be %q: it is one of %s", s.Name, value, strings.Join(s.OneOf, ", "))
+	}
+	return nil
+}
+
+// Choices are the values that a setting can really have.
+func (s *Setting) Choices() []string {
+	return slices.DeleteFunc(slices.Clone(s.OneOf), func(v string) bool { return v == Any })
+}
+
+func (p *Protocol) loadRequirements(n source.Node, errs *source.Errors) {
+	for _, pair := range n.Pairs(errs) {
+		keys := pair.Value.Keys(errs, "level", "text", "of")
+		r := &Requirement{ID: pair.Key.Raw(), Text: keys["text"].Text(errs)}
+		if keys["level"].IsNull() || keys["text"].IsNull() {
+			errs.Add(pair.Key.Pos(), "requirement %s needs a level and a text", r.ID)
+		} else {
+			r.Level = Level(oneOf(keys["level"], errs, levels...))
+		}
+		if of := keys["of"]; !of.IsNull() {
+			r.OfClient = oneOf(of, errs, "server", "client") == "client"
+		}
+		p.Requirements = append(p.Requirements, r)
+	}
+}
+
+// oneOf is a word out of a few.
+func oneOf(n source.Node, errs *source.Errors, words ...string) string {
+	text := n.Text(errs)
+	if n.IsScalar() && !slices.Contains(words, text) {
+		errs.Add(n.Pos(), "%q cannot stand here", text).Hint = source.DidYouMean(text, words)
+	}
+	return text
+}
+
+// Setting finds a setting by its name, or nil.
+func (p *Protocol) Setting(name string) *Setting {
+	for _, s := range p.Settings {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// SettingNames are the names of all settings as written.
+func (p *Protocol) SettingNames() []string {
+	names := make([]string, len(p.Settings))
+	for i, s := range p.Settings {
+		names[i] = s.Name
+	}
+	return names
+}
+
+// Requirement finds a requirement by its id, or nil.
+func (p *Protocol) Requirement(id string) *Requirement {
+	for _, r := range p.Requirements {
+		if r.ID == id {
+			return r
+		}
+	}
+	return nil
+}
+
+// Defaults are the settings as the file has them. The map is the caller's.
+func (p *Protocol) Defaults() map[string]string {
+	values := map[string]string{}
+	for _, s := range p.Settings {
+		values[s.Name] = s.Default
+	}
+	return values
+}
+
+// Settle adds given to the defaults, or says which name or value is wrong.
+func (p *Protocol) Settle(given map[string]string) (map[string]string, error) {
+	values := p.Defaults()
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		s := p.Setting(name)
+		if s == nil {
+			return nil, unknown(source.DidYouMean(name, p.SettingNames()), "protocol %s has no setting %q", p.Name, name)
+		}
+		if err := s.Check(given[name]); err != nil {
+			return nil, err
+		}
+		values[name] = given[name]
+	}
+	return values, nil
+}
+
+// unknown is an error with a hint, which may be empty.
+func unknown(hint, format string, args ...any) error {
+	text := fmt.Sprintf(format, args...)
+	if hint != "" {
+		text += ": " + hint
+	}
+	return errors.New(text)
+}
+
+// Open are the settings that are "any" under values although bytes depend on
+// them: they must be found out.
+func (p *Protocol) Open(values map[string]string) []*Setting {
+	var open []*Setting
+	for _, s := range p.Settings {
+		if s.OnWire && values[s.Name] == Any {
+			open = append(open, s)
+		}
+	}
+	return open
+}
+
+// Guesses are all ways to fix what is open under values (see [Protocol.Open]),
+// in the order in which the choices are written. The maps are the caller's.
+func (p *Protocol) Guesses(values map[string]string) []map[string]string {
+	list := []map[string]string{maps.Clone(values)}
+	for _, s := range p.Open(values) {
+		var next []map[string]string
+		for _, v := range list {
+			for _, choice := range s.Choices() {
+				w := maps.Clone(v)
+				w[s.Name] = choice
+				next = append(next, w)
+			}
+		}
+		list = next
+	}
+	return list
+}
+
+// Bind fixes the settings. Settings that values does not name have their
+// default. An open setting (see [Protocol.Open]) takes its first real choice.
+func (p *Protocol) Bind(values map[string]string) (*Codec, error) {
+	all, err := p.Settle(values)
+	if err != nil {
+		return nil, err
+	}
+	var errs source.Errors
+	c := p.bind(all, &errs)
+	if err := errs.Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Messages are the messages of the protocol under its default settings, to be
+// looked at, not sent.
+func (p *Protocol) Messages() []*Message { return p.defaults.messages }
+
+// Message finds one of [Protocol.Messages] by its name, or nil.
+func (p *Protocol) Message(name string) *Message { return p.defaults.Message(name) }

@@ -1,0 +1,124 @@
+package scenarios_test
+
+import (
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chatprobe/chatprobe/internal/scenario"
+	"github.com/chatprobe/chatprobe/internal/wire"
+	"github.com/chatprobe/chatprobe/scenarios"
+)
+
+// fewest is how many differently named scenarios a suite has at least; the
+// values of each: do not count.
+var fewest = map[string]int{"framed": 25}
+
+func TestSuites(t *testing.T) {
+	if len(scenarios.Names()) == 0 {
+		t.Fatal("there are no suites: there is nothing to test")
+	}
+	for _, name := range scenarios.Names() {
+		t.Run(name, func(t *testing.T) {
+			suite, err := scenario.Load(scenarios.Files, name)
+			if err != nil {
+				t.Fatalf("does not load:\n%v", err)
+			}
+			if suite.Name != name || suite.Protocol.Name != name {
+				t.Errorf("the suite is called %s, its protocol %s", suite.Name, suite.Protocol.Name)
+			}
+			checkScenarios(t, suite)
+			checkProtocol(t, suite.Protocol)
+		})
+	}
+}
+
+func checkScenarios(t *testing.T, suite *scenario.Suite) {
+	places := map[string]bool{} // an entry of a file, however many values it has
+	checked := map[*wire.Requirement]bool{}
+	for _, sc := range suite.Scenarios {
+		places[sc.Pos.String()] = true
+		checked[sc.Requirement] = true
+		switch {
+		case sc.Requirement == nil:
+			t.Errorf("%s: %s has no requirement", sc.Pos, sc.Name)
+		case sc.Requirement.OfClient:
+			t.Errorf("%s: %s tests servers, and %s is of clients", sc.Pos, sc.Name, sc.Requirement.ID)
+		}
+		// Without a title of its own a scenario is called by its name.
+		if sc.Title == strings.ReplaceAll(sc.Name, "-", " ") || sc.Hint == "" || sc.About == "" {
+			t.Errorf("%s: %s has no title, no hint, or its file no about", sc.Pos, sc.Name)
+		}
+		if n := len([]rune(sc.Title)); n > 90 {
+			t.Errorf("%s: the title of %s is %d characters long", sc.Pos, sc.Name, n)
+		}
+		if len(sc.Steps) == 0 {
+			t.Errorf("%s: %s has no steps", sc.Pos, sc.Name)
+		}
+		if !slices.ContainsFunc(sc.Steps, judges) {
+			t.Errorf("%s: %s cannot fail: no step expects anything", sc.Pos, sc.Name)
+		}
+	}
+	if len(places) < fewest[suite.Name] || len(places) == 0 {
+		t.Errorf("%d differently named scenarios, and at least %d are wanted", len(places), fewest[suite.Name])
+	}
+	for _, r := range suite.Protocol.Requirements {
+		if !checked[r] && !r.OfClient {
+			t.Errorf("nothing checks %s: %s", r.ID, r.Text)
+		}
+	}
+}
+
+// judges says whether a step can fail because of what the server does.
+func judges(step *scenario.Step) bool {
+	switch step.Do.(type) {
+	case scenario.Receive, scenario.ReceiveNo, scenario.ReceiveNothing, scenario.Disconnected,
+		scenario.StaysConnected, scenario.Prints, scenario.Exits, scenario.IsUp:
+		return true
+	}
+	return false
+}
+
+func checkProtocol(t *testing.T, p *wire.Protocol) {
+	for _, s := range p.Settings {
+		if s.About == "" {
+			t.Errorf("setting %s does not say what it is about", s.Name)
+		}
+	}
+	if p.Title == "" || p.Port == 0 {
+		t.Error("the protocol has no title or no port")
+	}
+}
+
+// Every folder is a suite that is run, and every file in it is read.
+func TestNothingIsLeftOut(t *testing.T) {
+	files := 0
+	err := fs.WalkDir(scenarios.Files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		files++
+		folder := path.Dir(name)
+		if !slices.Contains(scenarios.Names(), folder) {
+			t.Errorf("%s is in no suite of Names", name)
+			return nil
+		}
+		suite, err := scenario.Load(scenarios.Files, folder)
+		if err != nil {
+			return err
+		}
+		if path.Base(name) != scenario.ProtocolFile &&
+			!slices.ContainsFunc(suite.Scenarios, func(sc *scenario.Scenario) bool { return sc.Pos.Name() == name }) {
+			t.Errorf("no scenario comes from %s", name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files == 0 {
+		t.Fatal("no files are embedded")
+	}
+}
