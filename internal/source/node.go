@@ -15,6 +15,8 @@ import (
 type Node struct {
 	file *File
 	yaml *yaml.Node
+	// overlaid are the entries of a mapping that is laid over another one.
+	overlaid []Pair
 }
 
 // A Pair is a key of a mapping and its value.
@@ -91,7 +93,7 @@ func (n Node) Flow() string {
 	case n.IsList():
 		var parts []string
 		for _, c := range n.yaml.Content {
-			parts = append(parts, Node{n.file, c}.Flow())
+			parts = append(parts, n.inside(c).Flow())
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	case n.IsNull():
@@ -105,12 +107,18 @@ func (n Node) Flow() string {
 }
 
 func (n Node) pairs() []Pair {
+	if n.overlaid != nil {
+		return slices.Clone(n.overlaid)
+	}
 	var pairs []Pair
 	for i := 0; i+1 < len(n.yaml.Content); i += 2 {
-		pairs = append(pairs, Pair{Node{n.file, n.yaml.Content[i]}, Node{n.file, n.yaml.Content[i+1]}})
+		pairs = append(pairs, Pair{n.inside(n.yaml.Content[i]), n.inside(n.yaml.Content[i+1])})
 	}
 	return pairs
 }
+
+// inside is a value in n.
+func (n Node) inside(value *yaml.Node) Node { return Node{file: n.file, yaml: value} }
 
 // Pairs are the entries of a mapping in the order written; anything else is
 // an error. A value that is not there has none.
@@ -157,7 +165,7 @@ func (n Node) Items() []Node {
 	}
 	items := make([]Node, len(n.yaml.Content))
 	for i, c := range n.yaml.Content {
-		items[i] = Node{n.file, c}
+		items[i] = n.inside(c)
 	}
 	return items
 }
@@ -233,4 +241,42 @@ func (n Node) Duration(errs *Errors) time.Duration {
 		return 0
 	}
 	return d
+}
+
+// Overlay lays the entries of one mapping over those of another, which may be
+// of another file: a key that both have is joined by join, or is that of over
+// if join is nil. An entry of over that is null takes the key away.
+func Overlay(under, over Node, join func(key string, under, over Node) Node) Node {
+	if !under.IsMap() || !over.IsMap() {
+		return over
+	}
+	all := Node{file: over.file, yaml: over.yaml, overlaid: under.pairs()}
+	for _, p := range over.pairs() {
+		i := slices.IndexFunc(all.overlaid, func(o Pair) bool { return o.Key.Raw() == p.Key.Raw() })
+		switch {
+		case i < 0:
+			all.overlaid = append(all.overlaid, p)
+		case p.Value.IsNull():
+			all.overlaid = slices.Delete(all.overlaid, i, i+1)
+		case join != nil:
+			all.overlaid[i] = Pair{p.Key, join(p.Key.Raw(), all.overlaid[i].Value, p.Value)}
+		default:
+			all.overlaid[i] = p
+		}
+	}
+	return all
+}
+
+// Has says whether a mapping has an entry of that name.
+func (n Node) Has(key string) bool {
+	return n.IsMap() && slices.ContainsFunc(n.pairs(), func(p Pair) bool { return p.Key.Raw() == key })
+}
+
+// Without is a mapping less the entries of these names.
+func (n Node) Without(keys ...string) Node {
+	if !n.IsMap() {
+		return n
+	}
+	n.overlaid = slices.DeleteFunc(n.pairs(), func(p Pair) bool { return slices.Contains(keys, p.Key.Raw()) })
+	return n
 }

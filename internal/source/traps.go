@@ -35,7 +35,7 @@ func Parse(name string, data []byte, errs *Errors) Node {
 		errs.Add(Pos{File: file}, "this file is empty")
 		return Node{}
 	}
-	root := Node{file, doc.Content[0]}
+	root := Node{file: file, yaml: doc.Content[0]}
 	root.checkTraps(errs)
 	var second yaml.Node
 	if err := dec.Decode(&second); err == nil {
@@ -170,7 +170,7 @@ func (n Node) checkTraps(errs *Errors) {
 		n.checkKeys(errs)
 	case yaml.SequenceNode:
 		for _, c := range n.yaml.Content {
-			Node{n.file, c}.checkTraps(errs)
+			n.inside(c).checkTraps(errs)
 		}
 	case yaml.ScalarNode:
 		if n.yaml.Style == 0 && n.yaml.Value != "" && cutByComment(n) {

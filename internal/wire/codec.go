@@ -3,9 +3,12 @@ package wire
 import (
 	"errors"
 	"fmt"
-	"math"
+	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
+
+	"golang.org/x/text/encoding/charmap"
 
 	"github.com/chatprobe/chatprobe/internal/source"
 )
@@ -17,6 +20,9 @@ type Codec struct {
 
 	messages []*Message
 	shapes   map[Side][]*Shape // what each side can send, in the order written
+	framing  map[Side]*framing
+	parted   map[Side][]*Message // messages that travel in parts
+	idle     map[Side][]*Message // messages without an end of their own
 }
 
 // binder makes a Codec out of declarations and values of settings.
@@ -25,32 +31,48 @@ type binder struct {
 	used   map[string]bool
 	errs   *source.Errors
 	p      *Protocol
+
+	charset *charmap.Charmap
 }
 
 func (p *Protocol) bind(values map[string]string, errs *source.Errors) *Codec {
-	c := &Codec{Protocol: p, Settings: values, shapes: map[Side][]*Shape{}}
+	c := &Codec{
+		Protocol: p, Settings: values,
+		shapes: map[Side][]*Shape{}, framing: map[Side]*framing{}, parted: map[Side][]*Message{}, idle: map[Side][]*Message{},
+	}
 	b := &binder{values: values, used: map[string]bool{}, errs: errs, p: p}
+	b.bindCharset(p.encoding)
+	for _, side := range []Side{Client, Server} {
+		fr := b.bindFraming(p.framing[side])
+		c.framing[side] = &fr
+	}
 	shapes := map[*shapeDecl]*Shape{}
-	for _, d := range p.shapes {
+	decls := slices.Clone(p.shapes)
+	for _, name := range []string{"json", "line", "text"} { // last: they fit almost anything
+		if d := p.bodyShapes[name]; d != nil {
+			decls = append(decls, d)
+		}
+	}
+	for _, d := range decls {
 		if !d.broken {
 			shapes[d] = &Shape{Name: d.name, Fields: b.bindFields(d.fields)}
 		}
 	}
 	for _, d := range p.messages {
-		if !d.shape.broken {
+		switch {
+		case d.parts != nil:
+			c.messages = append(c.messages, b.bindMessage(d, &Shape{Name: d.name}))
+		case !d.shape.broken:
 			c.messages = append(c.messages, b.bindMessage(d, shapes[d.shape]))
+			b.checkFraming(d, c)
 		}
 	}
-	for _, d := range p.shapes {
-		for _, side := range []Side{Client, Server} {
-			for _, m := range c.messages {
-				if m.Shape == shapes[d] && m.From == side {
-					c.shapes[side] = append(c.shapes[side], m.Shape)
-					break
-				}
-			}
+	for _, d := range p.messages {
+		if d.parts != nil {
+			b.bindParts(c.Message(d.name), d.parts, c.messages)
 		}
 	}
+	c.sort(decls, shapes)
 	if p.defaults == nil {
 		// The first bind, while the file is loaded, learns this once.
 		for _, s := range p.Settings {
@@ -58,6 +80,77 @@ func (p *Protocol) bind(values map[string]string, errs *source.Errors) *Codec {
 		}
 	}
 	return c
+}
+
+// sort notes what each side can send.
+func (c *Codec) sort(decls []*shapeDecl, shapes map[*shapeDecl]*Shape) {
+	for _, side := range []Side{Client, Server} {
+		for _, d := range decls {
+			if slices.ContainsFunc(c.messages, func(m *Message) bool {
+				return m.Shape == shapes[d] && (m.From == side || m.From == "" && c.isPart(m, side))
+			}) {
+				c.shapes[side] = append(c.shapes[side], shapes[d])
+			}
+		}
+		for _, m := range c.messages {
+			switch {
+			case m.From != side:
+				continue
+			case len(m.parts) > 0:
+				c.parted[side] = append(c.parted[side], m)
+			case m.Idle:
+				c.idle[side] = append(c.idle[side], m)
+			}
+			m.header = c.framing[side].length
+		}
+	}
+}
+
+// isPart says that m is a part of something that side sends.
+func (c *Codec) isPart(m *Message, side Side) bool {
+	return slices.ContainsFunc(c.messages, func(o *Message) bool { return o.From == side && slices.Contains(o.parts, m) })
+}
+
+// checkFraming says where a message does not go with the framing of its side.
+func (b *binder) checkFraming(d *messageDecl, c *Codec) {
+	fr := c.framing[d.from]
+	if fr == nil || b.p.framing[d.from].IsZero() {
+		return
+	}
+	fields := fr.kind == byFields
+	last := d.shape.fields[len(d.shape.fields)-1]
+	switch name := d.shape.name; {
+	case fields && d.shape == b.p.bodyShapes[name]:
+		b.errs.Add(d.pos, "a %s: needs a framing that says where it ends", name).Hint = "framing: line, or {length: u32}, or datagram"
+	case fields && last.field.Rest:
+		b.errs.Add(last.pos, "field %s needs a size: a number or an earlier field", last.field.Name).Hint = "with framing: fields, nothing else says where the message ends"
+	case d.idle && fr.kind != byLine && fr.kind != byChunk:
+		b.errs.Add(d.pos, "ends: idle is for a message among lines")
+	case name == "line" && fr.kind != byLine && fr.kind != byChunk && d.shape == b.p.bodyShapes[name]:
+		b.errs.Add(d.pos, "a line: needs framing: line").Hint = "text: is the same for other messages"
+	}
+}
+
+// bindCharset finds the encoding of texts.
+func (b *binder) bindCharset(n source.Node) {
+	name := strings.ToLower(b.substitute(n.Text(b.errs), n.Pos()))
+	if name == "" || name == "utf-8" {
+		return
+	}
+	known := []string{"utf-8"}
+	for _, e := range charmap.All {
+		cm, ok := e.(*charmap.Charmap)
+		if !ok {
+			continue
+		}
+		id := strings.ReplaceAll(strings.ToLower(cm.String()), " ", "-")
+		if id == name || id == "iso-8859-1" && name == "latin-1" {
+			b.charset = cm
+			return
+		}
+		known = append(known, id)
+	}
+	b.errs.Add(n.Pos(), "%q is no encoding that is known", name).Hint = source.DidYouMean(name, known)
 }
 
 var settingSyntax = regexp.MustCompile(`\\?\$(\$|[A-Za-z_][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*)`)
@@ -161,21 +254,27 @@ func (e *MalformedError) Error() string {
 // A Frame is one message as it stood on the wire. Raw, and with it every
 // text, is the slice that was decoded, not a copy.
 type Frame struct {
-	Shape  *Shape
+	Shape  *Shape // nil for what is no message of the protocol, though its end is known
 	Values []Value
 	Raw    []byte
-	first  bool
+	// Malformed says why Shape is nil.
+	Malformed string
+
+	first bool
+	parts []Frame // of a message that travels in parts
 }
 
 // A Value is what one field of a Frame holds.
 type Value struct {
 	Field *Field
 	Start int // offset in the Frame's Raw
-	Size  int // bytes
+	Size  int // bytes, without a terminator
 	// Number is the value of a number.
 	Number uint64
 	// Entries are those of a List.
 	Entries [][]Value
+
+	json any
 }
 
 // SetFirst says that f is the first message that its side sent on its
@@ -187,6 +286,15 @@ func (f *Frame) Clone() *Frame {
 	g := *f
 	g.Raw = append([]byte(nil), f.Raw...)
 	g.Values = append([]Value(nil), f.Values...)
+	g.parts = nil
+	at := 0
+	for _, part := range f.parts {
+		end := at + len(part.Raw)
+		part.Raw = g.Raw[at:end]
+		part.Values = append([]Value(nil), part.Values...)
+		g.parts = append(g.parts, part)
+		at = end
+	}
 	return &g
 }
 
@@ -199,7 +307,16 @@ func (f *Frame) value(field *Field) *Value {
 	return nil
 }
 
-func (f *Frame) text(v *Value) []byte { return f.Raw[v.Start : v.Start+v.Size] }
+// text is what a field holds, in UTF-8 if that is what it is meant to be.
+func (f *Frame) text(v *Value) []byte {
+	b := f.Raw[v.Start : v.Start+v.Size]
+	if v.Field.charset != nil && v.Field.Type == Text {
+		if text, err := v.Field.charset.NewDecoder().Bytes(b); err == nil {
+			return text
+		}
+	}
+	return b
+}
 
 // plain is a value as a parameter has it: a string, or a list of strings. A
 // list whose entries carry one text is a list of texts.
@@ -215,123 +332,11 @@ func (f *Frame) plain(v *Value) any {
 			}
 		}
 		return list
-	case v.Field.Type.width() > 0:
+	case v.Field.Type.isNumber():
 		return v.Field.show(v.Number)
+	case v.Field.Type == IP:
+		addr, _ := netip.AddrFromSlice(f.text(v))
+		return addr.Unmap().String()
 	}
 	return string(f.text(v))
-}
-
-// Decode reads one message that the given side sent from the beginning of b
-// into f and returns how many bytes it is long. The first shape of that side
-// whose constants agree with the bytes fixes the fields.
-//
-// With ErrShort the number is how many bytes are needed at least before it is
-// worth asking again; nothing is known about the rest of them. With a
-// *MalformedError the number is 0 and the stream cannot be read any further.
-func (c *Codec) Decode(f *Frame, b []byte, from Side) (int, error) {
-	var best *MalformedError
-	for _, shape := range c.shapes[from] {
-		d := decoder{b: b, values: f.Values[:0]}
-		err := d.fields(shape.Fields)
-		f.Values = d.values
-		if err == nil {
-			f.Shape, f.Raw, f.first = shape, b[:d.at], false
-			return d.at, nil
-		}
-		if errors.Is(err, ErrShort) {
-			return d.need, ErrShort
-		}
-		var bad *MalformedError
-		if errors.As(err, &bad) && (best == nil || bad.Offset > best.Offset) {
-			best = bad
-		}
-	}
-	if best == nil {
-		best = &MalformedError{Reason: fmt.Sprintf("no message is ever sent by the %s", from)}
-	} else if len(c.shapes[from]) > 1 && best.Offset == 0 {
-		best = &MalformedError{Reason: "no message begins like this"}
-	}
-	return 0, best
-}
-
-type decoder struct {
-	b      []byte
-	at     int
-	need   int
-	values []Value
-}
-
-// fields appends the values of fields to d.values.
-func (d *decoder) fields(fields []*Field) error {
-	for _, f := range fields {
-		v := Value{Field: f, Start: d.at}
-		switch {
-		case f.Type == List:
-			if err := d.list(&v, d.count(f)); err != nil {
-				return err
-			}
-		case f.Type.width() > 0:
-			if err := d.number(&v); err != nil {
-				return err
-			}
-		default:
-			size := d.count(f)
-			if size > uint64(len(d.b)-d.at) {
-				d.need = int(min(uint64(d.at)+size, math.MaxInt))
-				return ErrShort
-			}
-			d.at += int(size)
-		}
-		v.Size = d.at - v.Start
-		d.values = append(d.values, v)
-	}
-	return nil
-}
-
-// count is the size of a text or the number of entries of a list.
-func (d *decoder) count(f *Field) uint64 {
-	if f.SizeFrom == nil {
-		return uint64(f.Size)
-	}
-	for i := len(d.values) - 1; ; i-- {
-		if d.values[i].Field == f.SizeFrom {
-			return min(d.values[i].Number, math.MaxInt64)
-		}
-	}
-}
-
-func (d *decoder) number(v *Value) error {
-	f, width := v.Field, v.Field.Type.width()
-	if len(d.b)-d.at < width {
-		d.need = d.at + width
-		return ErrShort
-	}
-	for i, octet := range d.b[d.at : d.at+width] {
-		if f.Little {
-			v.Number |= uint64(octet) << (8 * i)
-		} else {
-			v.Number = v.Number<<8 | uint64(octet)
-		}
-	}
-	if f.HasConstant && v.Number != f.Constant {
-		return &MalformedError{d.at, fmt.Sprintf("%s is %d and not %d", f.Name, v.Number, f.Constant)}
-	}
-	d.at += width
-	return nil
-}
-
-// list reads the entries of a list. They take memory only as they arrive: an
-// entry has at least one byte.
-func (d *decoder) list(v *Value, count uint64) error {
-	for i := range count {
-		inner := decoder{b: d.b, at: d.at}
-		err := inner.fields(v.Field.Entries)
-		d.at = inner.at
-		if err != nil {
-			d.need = max(inner.need, int(min(uint64(d.at)+count-i, math.MaxInt)))
-			return err
-		}
-		v.Entries = append(v.Entries, inner.values)
-	}
-	return nil
 }

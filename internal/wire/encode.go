@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,28 +19,66 @@ func (c *Codec) Encode(m *Message, args Args, set Args) ([]byte, error) {
 	if err := m.CanSend(); err != nil {
 		return nil, err
 	}
-	e := encoder{message: m, args: args, set: set}
-	values := make([]any, len(m.Shape.Fields))
-	for i, f := range m.Shape.Fields {
-		v, err := e.value(f)
-		if err != nil {
-			return nil, fmt.Errorf("build %s: %w", m.Name, err)
-		}
-		values[i] = v
-	}
-	b, err := e.append(nil, m.Shape.Fields, values)
+	return c.build(m, args, set)
+}
+
+// Example is how a message with exactly these parameters looks on the wire. It
+// fails where a parameter is open or the text is described by a regular
+// expression.
+func (c *Codec) Example(m *Message, args Args) ([]byte, error) { return c.build(m, args, nil) }
+
+func (c *Codec) build(m *Message, args, set Args) ([]byte, error) {
+	b, err := c.encode(m, m.From, args, set)
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", m.Name, err)
 	}
 	return b, nil
 }
 
+func (c *Codec) encode(m *Message, from Side, args, set Args) ([]byte, error) {
+	var all []byte
+	for _, part := range m.parts {
+		b, err := c.encode(part, from, args, set)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b...)
+	}
+	if len(m.parts) > 0 {
+		return all, nil
+	}
+	e := encoder{message: m, args: args, set: set}
+	values := make([]any, len(m.Shape.Fields))
+	for i, f := range m.Shape.Fields {
+		v, err := e.value(f)
+		if err != nil {
+			return nil, err
+		}
+		values[i] = v
+	}
+	body, err := e.append(nil, m.Shape.Fields, values)
+	if err != nil || m.Idle {
+		return body, err
+	}
+	if from == "" {
+		from = Client // a mere shape: whose framing it has is open
+	}
+	return c.framing[from].wrap(body, set)
+}
+
 // CheckSet says whether name is a field of m that a step may override with
 // value, or what is wrong.
 func (m *Message) CheckSet(name, value string) error {
+	if m.header != nil && name == m.header.Name {
+		_, err := m.header.number(value)
+		return err
+	}
 	i := slices.IndexFunc(m.Shape.Fields, func(f *Field) bool { return f.Name == name })
 	if i < 0 {
 		var names []string
+		if m.header != nil {
+			names = append(names, m.header.Name)
+		}
 		for _, f := range m.Shape.Fields {
 			names = append(names, f.Name)
 		}
@@ -47,7 +87,7 @@ func (m *Message) CheckSet(name, value string) error {
 	switch f := m.Shape.Fields[i]; {
 	case f.Type == List:
 		return fmt.Errorf("%s is a list: give it as a parameter", name)
-	case f.Type.width() > 0:
+	case f.Type.isNumber():
 		_, err := f.number(value)
 		return err
 	}
@@ -61,24 +101,55 @@ type encoder struct {
 }
 
 // value is what a field of the shape itself holds: a string or a list. Nil
-// stands for a length that is still to be computed.
+// stands for a number that is still to be computed.
 func (e *encoder) value(f *Field) (any, error) {
 	if v, ok := e.set[f.Name]; ok {
 		return v, nil
 	}
 	if c := e.message.condition(f); c != nil {
-		return c.pattern.fill(e.args)
+		if c.json != nil {
+			b, err := c.json.append(nil, e.args)
+			return string(b), err
+		}
+		text, err := c.pattern.fill(e.args)
+		if err != nil {
+			return nil, err
+		}
+		return f.encoded(text)
 	}
 	switch {
 	case f.HasConstant:
-		return strconv.FormatUint(f.Constant, 10), nil
-	case f.Measures != nil:
+		return f.constant(), nil
+	case f.Measures != nil, f.Type.isSum():
 		return nil, nil
 	}
-	if v, ok := e.args[f.Name]; ok {
-		return v, nil
+	v, ok := e.args[f.Name]
+	if !ok {
+		return nil, fmt.Errorf("the parameter %q has no value", f.Name)
 	}
-	return nil, fmt.Errorf("the parameter %q has no value", f.Name)
+	if text, ok := v.(string); ok {
+		return f.encoded(text)
+	}
+	return v, nil
+}
+
+func (f *Field) constant() string {
+	if f.Type.isNumber() {
+		return strconv.FormatUint(f.Constant, 10)
+	}
+	return f.ConstantText
+}
+
+// encoded is a text in the encoding of its field.
+func (f *Field) encoded(text string) (any, error) {
+	if f.charset == nil || f.Type != Text {
+		return text, nil
+	}
+	b, err := f.charset.NewEncoder().String(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be written in %s: %s", quoteShort(text), f.charset, err)
+	}
+	return b, nil
 }
 
 func (e *encoder) append(b []byte, fields []*Field, values []any) ([]byte, error) {
@@ -87,17 +158,13 @@ func (e *encoder) append(b []byte, fields []*Field, values []any) ([]byte, error
 		switch {
 		case f.Type == List:
 			b, err = e.appendList(b, f, values[i])
-		case f.Type.width() > 0:
-			b, err = e.appendNumber(b, f, fields, values)
+		case f.Type.isNumber():
+			var n uint64
+			if n, err = e.number(b, f, fields, values); err == nil {
+				b, err = f.appendNumber(b, n)
+			}
 		default:
-			text, ok := values[i].(string)
-			if !ok {
-				return nil, fmt.Errorf("%s must be a text", f.Name)
-			}
-			if f.SizeFrom == nil && f.Size != len(text) {
-				return nil, fmt.Errorf("%s is %d bytes long and must be %d", f.Name, len(text), f.Size)
-			}
-			b = append(b, text...)
+			b, err = f.appendText(b, values[i])
 		}
 		if err != nil {
 			return nil, err
@@ -106,32 +173,75 @@ func (e *encoder) append(b []byte, fields []*Field, values []any) ([]byte, error
 	return b, nil
 }
 
-func (e *encoder) appendNumber(b []byte, f *Field, fields []*Field, values []any) ([]byte, error) {
-	var n uint64
-	own := values[slices.Index(fields, f)]
-	switch v := own.(type) {
+func (f *Field) appendText(b []byte, value any) ([]byte, error) {
+	text, ok := value.(string)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s must be a text", f.Name)
+	case f.Type == IP:
+		addr, err := netip.ParseAddr(text)
+		if err != nil || f.Size == 4 && !addr.Unmap().Is4() {
+			return nil, fmt.Errorf("%s cannot be %s: it is an IP address of %d bytes", f.Name, quoteShort(text), f.Size)
+		}
+		if f.Size == 4 {
+			return append(b, addr.Unmap().AsSlice()...), nil
+		}
+		long := addr.As16()
+		return append(b, long[:]...), nil
+	case len(f.Terminator) > 0:
+		if strings.Contains(text, string(f.Terminator)) {
+			return nil, fmt.Errorf("%s cannot hold what ends it (%q)", f.Name, f.Terminator)
+		}
+		return append(append(b, text...), f.Terminator...), nil
+	case f.SizeFrom == nil && !f.Rest && f.Size != len(text):
+		return nil, fmt.Errorf("%s is %d bytes long and must be %d", f.Name, len(text), f.Size)
+	}
+	return append(b, text...), nil
+}
+
+// number is what a number field holds; b is the message before it.
+func (e *encoder) number(b []byte, f *Field, fields []*Field, values []any) (uint64, error) {
+	switch v := values[slices.Index(fields, f)].(type) {
 	case string:
-		var err error
-		if n, err = f.number(v); err != nil {
-			return nil, err
-		}
+		return f.number(v)
+	case Raw:
+		return f.number(string(v))
 	case nil:
-		switch measured := values[slices.Index(fields, f.Measures)].(type) {
-		case string:
-			n = uint64(len(measured))
-		case []any:
-			n = uint64(len(measured))
-		}
-		if n > f.Type.largest() {
-			unit := "bytes long"
-			if f.Measures.Type == List {
-				unit = "entries long"
-			}
-			return nil, fmt.Errorf("%s is %d %s and %s, a %s, ends at %d",
-				f.Measures.Name, n, unit, f.Name, f.Type, f.Type.largest())
-		}
 	default:
-		return nil, fmt.Errorf("%s must be a number", f.Name)
+		return 0, fmt.Errorf("%s must be a number", f.Name)
+	}
+	if f.Type.isSum() {
+		return f.sum(b), nil
+	}
+	var n uint64
+	switch measured := values[slices.Index(fields, f.Measures)].(type) {
+	case string:
+		n = uint64(len(measured))
+	case []any:
+		n = uint64(len(measured))
+	}
+	if n > f.Type.largest() {
+		unit := "bytes long"
+		if f.Measures.Type == List {
+			unit = "entries long"
+		}
+		return 0, fmt.Errorf("%s is %d %s and %s, a %s, ends at %d",
+			f.Measures.Name, n, unit, f.Name, f.Type, f.Type.largest())
+	}
+	return n, nil
+}
+
+// appendNumber writes a number as its type has it.
+func (f *Field) appendNumber(b []byte, n uint64) ([]byte, error) {
+	switch f.Type {
+	case Varint:
+		return binary.AppendUvarint(b, n), nil
+	case Digits:
+		text, err := f.digits(n)
+		return append(b, text...), err
+	}
+	if n > f.Type.largest() {
+		return nil, fmt.Errorf("%s cannot be %d: a %s ends at %d", f.Name, n, f.Type, f.Type.largest())
 	}
 	for i := range f.Type.width() {
 		shift := 8 * (f.Type.width() - 1 - i)
@@ -156,11 +266,18 @@ func (e *encoder) appendList(b []byte, f *Field, value any) ([]byte, error) {
 	for _, item := range list {
 		values := make([]any, len(f.Entries))
 		for i, entry := range f.Entries {
+			var err error
 			switch {
 			case entry.HasConstant:
-				values[i] = strconv.FormatUint(entry.Constant, 10)
-			case entry.Measures == nil:
+				values[i] = entry.constant()
+			case entry.isValue():
 				values[i] = item
+				if text, ok := item.(string); ok {
+					values[i], err = entry.encoded(text)
+				}
+			}
+			if err != nil {
+				return nil, err
 			}
 		}
 		var err error
@@ -174,34 +291,116 @@ func (e *encoder) appendList(b []byte, f *Field, value any) ([]byte, error) {
 // textLimit is how much of a long text a transcript keeps.
 const textLimit = 200
 
-// Transcript is f as a record, under the name of m, which may be nil.
+// Transcript is f as a record, under the name of m, which may be nil. The
+// fields of a line, a text or a JSON value are the parameters of m.
 func (f *Frame) Transcript(m *Message, from Side) *transcript.Message {
 	t := &transcript.Message{From: string(from), Bytes: transcript.NewBody(f.Raw)}
 	if m != nil {
 		t.Name = m.Name
 	}
-	for i := range f.Values {
-		t.Fields = append(t.Fields, f.record(&f.Values[i]))
+	if f.Shape == nil {
+		t.Fields = []transcript.Field{f.record(&Value{Field: unknownField, Size: len(f.Raw)})}
+		t.Fields[0].Note = f.Malformed
+		return t
+	}
+	frames, at := f.parts, 0
+	if len(frames) == 0 {
+		frames = []Frame{*f}
+	}
+	for i := range frames {
+		part := m
+		if m != nil && len(m.parts) > 0 {
+			part = m.parts[i]
+		}
+		for _, r := range frames[i].records(part) {
+			r.Start += at
+			t.Fields = append(t.Fields, r)
+		}
+		at += len(frames[i].Raw)
 	}
 	return t
+}
+
+// unknownField stands for the whole of what is no message.
+var unknownField = &Field{Name: "bytes", Type: Bytes}
+
+func (f *Frame) records(m *Message) []transcript.Field {
+	var list []transcript.Field
+	for i := range f.Values {
+		v := &f.Values[i]
+		if m != nil && v.Field.Rest {
+			if params := f.parameters(m, v); len(params) > 0 {
+				list = append(list, params...)
+				continue
+			}
+		}
+		list = append(list, f.record(v))
+	}
+	return list
+}
+
+// parameters are the parameters of m in a field that is described by a
+// pattern, each with its place.
+func (f *Frame) parameters(m *Message, v *Value) []transcript.Field {
+	for _, w := range m.where {
+		for _, c := range w {
+			if c.field != v.Field {
+				continue
+			}
+			var list []transcript.Field
+			if c.json != nil {
+				found := Args{}
+				if !c.json.match(v.json, nil, found) {
+					continue
+				}
+				for _, name := range c.params() {
+					list = append(list, transcript.Field{Name: name, Value: printable(found[name]), Start: v.Start, Size: v.Size})
+				}
+				return list
+			}
+			if v.Field.charset != nil {
+				continue // places would be those of the text in UTF-8
+			}
+			ok := c.pattern.locate(f.text(v), nil, func(param string, start, end int) {
+				piece := Value{Field: &Field{Name: param, Type: Text}, Start: v.Start + start, Size: end - start}
+				list = append(list, f.record(&piece))
+			})
+			if ok {
+				return list
+			}
+		}
+	}
+	return nil
+}
+
+func printable(v any) any {
+	switch v := v.(type) {
+	case string:
+		return transcript.Printable([]byte(v))
+	case Raw:
+		return transcript.Printable([]byte(v))
+	case []any:
+		list := make([]any, len(v))
+		for i, item := range v {
+			list[i] = printable(item)
+		}
+		return list
+	}
+	return v
 }
 
 func (f *Frame) record(v *Value) transcript.Field {
 	r := transcript.Field{Name: v.Field.Name, Start: v.Start, Size: v.Size}
 	switch {
 	case v.Field.Type == List:
-		list, _ := f.plain(v).([]any)
-		for i, item := range list {
-			if s, ok := item.(string); ok {
-				list[i] = transcript.Printable([]byte(s))
-			}
-		}
-		r.Value = list
-	case v.Field.Type.width() > 0:
+		r.Value = printable(f.plain(v))
+	case v.Field.Type.isNumber():
 		r.Value = v.Number
 		if name := v.Field.show(v.Number); name != strconv.FormatUint(v.Number, 10) {
 			r.Note = name
 		}
+	case v.Field.Type == IP:
+		r.Value = f.plain(v)
 	default:
 		text := f.text(v)
 		if len(text) > textLimit {
@@ -227,13 +426,4 @@ func quoteList(list []any) string {
 		parts[i] = quoteShort(fmt.Sprint(v))
 	}
 	return strings.Join(parts, " and ")
-}
-
-// Example is how a message with exactly these parameters looks on the wire.
-// Unlike Encode it takes messages of either side, and fails where a parameter
-// is open or the text is described by a regular expression.
-func (c *Codec) Example(m *Message, args Args) ([]byte, error) {
-	twin := *m
-	twin.From = Client
-	return c.Encode(&twin, args, nil)
 }

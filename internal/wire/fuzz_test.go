@@ -11,7 +11,11 @@ import (
 
 // codecs are all codecs that the laws are tried on.
 func codecs(t testing.TB) []*Codec {
-	return []*Codec{bind(t, framedText, "byte_order=big"), bind(t, framedText, "byte_order=little"), bind(t, directText)}
+	return []*Codec{
+		bind(t, framedText, "byte_order=big"), bind(t, framedText, "byte_order=little"), bind(t, directText),
+		bind(t, linesText), bind(t, linesText, "end=nul"), bind(t, digitsText), bind(t, jsonText), bind(t, formsText),
+		bind(t, latinText), bind(t, streamText),
+	}
 }
 
 func addVectors(f *testing.F) {
@@ -61,12 +65,15 @@ func checkAccepted(t *testing.T, c *Codec, f *Frame, b []byte, from Side) {
 	}
 	at := 0
 	for _, v := range f.Values {
+		if c.framing[from].kind != byFields {
+			break
+		}
 		if v.Start != at {
 			t.Fatalf("% x: %s begins at %d and not at %d", b, v.Field.Name, v.Start, at)
 		}
 		at += v.Size
 	}
-	if at != len(b) {
+	if at != len(b) && c.framing[from].kind == byFields {
 		t.Fatalf("% x: the fields end at %d", b, at)
 	}
 	for k := range b {
@@ -86,10 +93,20 @@ func checkAccepted(t *testing.T, c *Codec, f *Frame, b []byte, from Side) {
 		if !m.Match(f, found, nil) {
 			t.Fatalf("% x is a %s, but not with what was found in it, %v", b, m, found)
 		}
+		if !exact(c, from) {
+			continue
+		}
 		if again, err := c.Example(m, found); err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("% x is a %s with %v, which is written as % x, %v", b, m, found, again, err)
 		}
 	}
+}
+
+// exact says that there is one way to write a message: not so where CR LF is
+// as good as LF, 007 as good as 7, or blanks may stand in JSON.
+func exact(c *Codec, from Side) bool {
+	fr := c.framing[from]
+	return fr.kind == byFields || fr.kind == byLine && !fr.end.anyCR
 }
 
 // However a stream is cut up, the same messages come out of it.
@@ -136,7 +153,11 @@ func feed(c *Codec, stream, sizes []byte, from Side) (out []string) {
 			if err != nil {
 				return append(out, err.Error())
 			}
-			out = append(out, fmt.Sprintf("%s % x", f.Shape.Name, f.Raw))
+			name := f.Malformed
+			if f.Shape != nil {
+				name = f.Shape.Name
+			}
+			out = append(out, fmt.Sprintf("%s % x", name, f.Raw))
 			buf, need = buf[n:], 0
 		}
 	}
@@ -148,7 +169,7 @@ func FuzzEncode(f *testing.F) {
 	f.Add("alice", "hello", uint64(5), []byte{3, 0, 9})
 	f.Add("", "", uint64(0), []byte{})
 	f.Add("{user}", "/x/\x00\xff", uint64(1<<63), []byte{255})
-	all := codecs(f)
+	all := codecs(f)[:3] // those whose fields hold any text
 	f.Fuzz(func(t *testing.T, user, text string, number uint64, sizes []byte) {
 		list := make([]any, 0, len(sizes))
 		for _, n := range sizes {
@@ -192,7 +213,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(framedText))
 	f.Add([]byte(directText))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := Load("f", data)
+		p, err := Load("f", data, nil)
 		if (p == nil) == (err == nil) {
 			t.Fatal("neither loaded nor refused, or both")
 		}

@@ -21,7 +21,7 @@ func TestLoadErrors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := Load(filepath.Base(file), data)
+			p, err := Load(filepath.Base(file), data, nil)
 			var list source.List
 			if p != nil || !errors.As(err, &list) {
 				t.Fatalf("loaded: %v, %v", p, err)

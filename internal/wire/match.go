@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,9 @@ func (m *Message) Match(f *Frame, args, found Args) bool {
 			return false
 		}
 	}
+	if len(m.parts) > 0 {
+		return m.matchParts(f, args, found)
+	}
 	for _, w := range m.where {
 		var got Args // what fits one alternative says nothing about another
 		if found != nil {
@@ -32,11 +36,37 @@ func (m *Message) Match(f *Frame, args, found Args) bool {
 	return false
 }
 
+// matchParts looks at each part. A parameter that two of them have is the same
+// in both.
+func (m *Message) matchParts(f *Frame, args, found Args) bool {
+	all := maps.Clone(args)
+	if all == nil {
+		all = Args{}
+	}
+	got := Args{}
+	for i, part := range m.parts {
+		if !part.Match(&f.parts[i], all, got) {
+			return false
+		}
+		maps.Copy(all, got)
+	}
+	if found != nil {
+		maps.Copy(found, got)
+	}
+	return true
+}
+
 func (w where) match(f *Frame, args, found Args) bool {
 	for _, c := range w {
 		v := f.value(c.field)
 		if v == nil {
 			return false
+		}
+		if c.json != nil {
+			if !c.json.match(v.json, args, found) {
+				return false
+			}
+			continue
 		}
 		if c.isFixed {
 			if v.Number != c.number {
@@ -44,7 +74,7 @@ func (w where) match(f *Frame, args, found Args) bool {
 			}
 			continue
 		}
-		if c.field.Type.width() > 0 {
+		if c.field.Type.isNumber() {
 			name := []byte(c.field.show(v.Number))
 			digits := strconv.AppendUint(nil, v.Number, 10)
 			if !c.pattern.match(name, args, found) && !c.pattern.match(digits, args, nil) {
@@ -85,9 +115,13 @@ func (m *Message) matchOpen(f *Frame, args, found Args) bool {
 func same(f *Field, want, got any) bool {
 	switch want := want.(type) {
 	case string:
-		if f.Type.width() > 0 {
+		if f.Type.isNumber() {
 			n, err := f.number(want)
 			return err == nil && got == any(f.show(n))
+		}
+		if f.Type == IP {
+			a, err := netip.ParseAddr(want)
+			return err == nil && got == any(a.Unmap().String())
 		}
 		return got == any(want)
 	case []any:
@@ -120,6 +154,8 @@ func (m *Message) Describe(args Args) string {
 		switch v := args[name].(type) {
 		case string:
 			parts = append(parts, fmt.Sprintf("%s %s", name, quoteShort(v)))
+		case Raw:
+			parts = append(parts, fmt.Sprintf("%s %s", name, v))
 		case []any:
 			parts = append(parts, fmt.Sprintf("%s %s", name, quoteList(v)))
 		}

@@ -25,20 +25,39 @@ type Message struct {
 	From  Side // empty for a mere shape, which is never read or sent
 	// First says that it is only ever the first message of its connection.
 	First bool
+	// Idle says that it has no end of its own, such as a prompt: it is over
+	// when nothing more comes.
+	Idle bool
 
 	where  []where // any of these
 	except []where // and none of these
 	params []string
+	parts  []*Message // the messages that it travels as, one after another
+	header *Field     // the number that the framing puts in front, or nil
 }
 
 // A where says what some fields hold.
 type where []condition
 
+// A condition says what one field holds.
 type condition struct {
 	field   *Field
 	pattern *pattern
 	number  uint64 // what a number is, where isFixed
 	isFixed bool
+	json    *template // what a JSON value is, instead of a pattern
+}
+
+func (c *condition) params() []string {
+	if c.json != nil {
+		return c.json.params(nil)
+	}
+	return c.pattern.params()
+}
+
+// isRegex says that the condition can be looked for and not be sent.
+func (c *condition) isRegex() bool {
+	return c.json == nil && c.pattern.isRegex() || c.json != nil && c.json.hasRegex()
 }
 
 type messageDecl struct {
@@ -47,8 +66,10 @@ type messageDecl struct {
 	shape  *shapeDecl
 	from   Side
 	first  bool
+	idle   bool
 	where  []whereDecl
 	except []whereDecl
+	parts  []source.Node
 }
 
 type whereDecl []conditionDecl
@@ -58,16 +79,17 @@ type conditionDecl struct {
 	pos     source.Pos
 	text    string
 	textPos source.Pos
+	whole   bool        // a regular expression describes all of the field
+	json    source.Node // a JSON template instead of a text
 }
 
+// bodies are the keys that say how a message looks; each has one of them.
+var bodies = []string{"is", "fields", "line", "text", "json", "parts"}
+
 func (p *Protocol) loadMessages(n source.Node, errs *source.Errors) {
-	type pending struct {
-		decl *messageDecl
-		is   source.Node
-	}
-	var later []pending
+	is := map[*messageDecl]source.Node{}
 	for _, pair := range n.Pairs(errs) {
-		keys := pair.Value.Keys(errs, "is", "from", "first", "fields", "where", "except")
+		keys := pair.Value.Keys(errs, append([]string{"from", "first", "ends", "where", "except"}, bodies...)...)
 		m := &messageDecl{name: pair.Key.Raw(), pos: pair.Key.Pos()}
 		if !word.MatchString(m.name) {
 			errs.Add(m.pos, "a message's name is letters, digits, _ and -")
@@ -78,37 +100,108 @@ func (p *Protocol) loadMessages(n source.Node, errs *source.Errors) {
 		if first := keys["first"]; !first.IsNull() {
 			m.first = first.Bool(errs)
 		}
+		if ends := keys["ends"]; !ends.IsNull() {
+			m.idle = oneOf(ends, errs, "idle") == "idle"
+		}
 		m.where = loadWhere(keys["where"], errs)
 		m.except = loadWhere(keys["except"], errs)
-		is, fields := keys["is"], keys["fields"]
-		switch {
-		case is.IsNull() == fields.IsNull():
-			errs.Add(m.pos, "message %s needs either fields: or is: with the name of a message that has them", m.name)
-			continue
-		case !fields.IsNull():
-			before := errs.Len()
-			m.shape = &shapeDecl{name: m.name, fields: loadFields(fields, m.pos, errs)}
-			m.shape.broken = errs.Len() > before
-			p.shapes = append(p.shapes, m.shape)
-		default:
-			later = append(later, pending{m, is})
+		if p.loadBody(m, keys, errs) {
+			is[m] = keys["is"]
 		}
-		p.messages = append(p.messages, m)
 	}
-	for _, l := range later {
-		name := l.is.Text(errs)
-		i := slices.IndexFunc(p.shapes, func(s *shapeDecl) bool { return s.name == name })
-		if i < 0 {
-			var names []string
-			for _, s := range p.shapes {
-				names = append(names, s.name)
-			}
-			errs.Add(l.is.Pos(), "%q is no message with fields", name).Hint = source.DidYouMean(name, names)
-			p.messages = slices.DeleteFunc(p.messages, func(m *messageDecl) bool { return m == l.decl })
-			continue
+	for _, m := range p.messages {
+		if n, ok := is[m]; ok && m.shape == nil && m.parts == nil {
+			p.resolveShape(m, n, errs)
 		}
-		l.decl.shape = p.shapes[i]
 	}
+	p.messages = slices.DeleteFunc(p.messages, func(m *messageDecl) bool { return m.shape == nil })
+}
+
+// loadBody reads what a message looks like. It is false where that is wrong.
+func (p *Protocol) loadBody(m *messageDecl, keys map[string]source.Node, errs *source.Errors) bool {
+	var given []string
+	for _, key := range bodies {
+		if !keys[key].IsNull() {
+			given = append(given, key)
+		}
+	}
+	if len(given) != 1 {
+		errs.Add(m.pos, "message %s needs either fields:, line:, text:, json: or parts:, or is: with the name of a message that has them", m.name)
+		return false
+	}
+	p.messages = append(p.messages, m)
+	switch key := given[0]; key {
+	case "fields":
+		before := errs.Len()
+		m.shape = &shapeDecl{name: m.name, fields: loadFields(keys["fields"], m.pos, errs)}
+		m.shape.broken = errs.Len() > before
+		p.shapes = append(p.shapes, m.shape)
+	case "line", "text", "json":
+		if len(m.where) > 0 {
+			errs.Add(keys["where"].Pos(), "where: is for fields; a %s: says itself what it holds", key)
+		}
+		m.shape = p.bodyShape(key)
+		m.where = loadTexts(key, keys[key])
+	case "parts":
+		m.parts = keys["parts"].Items()
+		m.shape = &shapeDecl{name: m.name}
+	}
+	return true
+}
+
+// resolveShape finds the fields that is: means.
+func (p *Protocol) resolveShape(m *messageDecl, is source.Node, errs *source.Errors) {
+	name := is.Text(errs)
+	i := slices.IndexFunc(p.shapes, func(s *shapeDecl) bool { return s.name == name })
+	if i >= 0 {
+		m.shape = p.shapes[i]
+		return
+	}
+	var names []string
+	for _, s := range p.shapes {
+		names = append(names, s.name)
+	}
+	errs.Add(is.Pos(), "%q is no message with fields", name).Hint = source.DidYouMean(name, names)
+}
+
+// bodyShape is the shape of all messages that are one line, text or JSON
+// value: a field of that name that takes everything.
+func (p *Protocol) bodyShape(name string) *shapeDecl {
+	if s := p.bodyShapes[name]; s != nil {
+		return s
+	}
+	f := Field{Name: name, Type: Text, Rest: true}
+	if name == "json" {
+		f.Type = JSON
+	}
+	s := &shapeDecl{name: name, fields: []*fieldDecl{{field: f}}}
+	if p.bodyShapes == nil {
+		p.bodyShapes = map[string]*shapeDecl{}
+	}
+	p.bodyShapes[name] = s
+	return s
+}
+
+// loadTexts reads one line, text or JSON value, or a list of which any may
+// stand on the wire.
+func loadTexts(key string, n source.Node) []whereDecl {
+	var list []whereDecl
+	items := []source.Node{n}
+	if n.IsList() && (key != "json" || allMaps(n)) {
+		items = n.Items()
+	}
+	for _, item := range items {
+		c := conditionDecl{field: key, pos: item.Pos(), text: item.Raw(), textPos: item.Pos(), whole: true}
+		if key == "json" {
+			c.json = item
+		}
+		list = append(list, whereDecl{c})
+	}
+	return list
+}
+
+func allMaps(n source.Node) bool {
+	return !slices.ContainsFunc(n.Items(), func(i source.Node) bool { return !i.IsMap() })
 }
 
 func loadWhere(n source.Node, errs *source.Errors) []whereDecl {
@@ -120,7 +213,7 @@ func loadWhere(n source.Node, errs *source.Errors) []whereDecl {
 			if !p.Value.IsNull() {
 				text = p.Value.Text(errs)
 			}
-			w = append(w, conditionDecl{p.Key.Raw(), p.Key.Pos(), text, p.Value.Pos()})
+			w = append(w, conditionDecl{field: p.Key.Raw(), pos: p.Key.Pos(), text: text, textPos: p.Value.Pos()})
 		}
 		list = append(list, w)
 	}
@@ -128,7 +221,7 @@ func loadWhere(n source.Node, errs *source.Errors) []whereDecl {
 }
 
 func (b *binder) bindMessage(d *messageDecl, shape *Shape) *Message {
-	m := &Message{Name: d.name, Shape: shape, From: d.from, First: d.first}
+	m := &Message{Name: d.name, Shape: shape, From: d.from, First: d.first, Idle: d.idle}
 	m.where = b.bindWhere(d.where, shape)
 	if len(m.where) == 0 {
 		m.where = []where{nil}
@@ -136,7 +229,7 @@ func (b *binder) bindMessage(d *messageDecl, shape *Shape) *Message {
 	m.except = b.bindWhere(d.except, shape)
 	for _, w := range append(slices.Clone(m.where), m.except...) {
 		for _, c := range w {
-			m.addParams(c.pattern.params()...)
+			m.addParams(c.params()...)
 		}
 	}
 	for _, f := range shape.Fields {
@@ -145,6 +238,27 @@ func (b *binder) bindMessage(d *messageDecl, shape *Shape) *Message {
 		}
 	}
 	return m
+}
+
+// bindParts finds the messages that a message travels as.
+func (b *binder) bindParts(m *Message, parts []source.Node, all []*Message) {
+	if len(parts) == 1 {
+		b.errs.Add(parts[0].Pos(), "parts: is a list of at least two messages")
+	}
+	for _, n := range parts {
+		name := n.Text(b.errs)
+		i := slices.IndexFunc(all, func(o *Message) bool { return o.Name == name && o.parts == nil && o != m })
+		if i < 0 {
+			var names []string
+			for _, o := range all {
+				names = append(names, o.Name)
+			}
+			b.errs.Add(n.Pos(), "there is no message %q to be a part of %s", name, m.Name).Hint = source.DidYouMean(name, names)
+			continue
+		}
+		m.parts = append(m.parts, all[i])
+		m.addParams(all[i].params...)
+	}
 }
 
 func (m *Message) addParams(names ...string) {
@@ -157,7 +271,7 @@ func (m *Message) addParams(names ...string) {
 
 // isOpen tells a field that nothing else determines: its name is a parameter.
 func (m *Message) isOpen(f *Field) bool {
-	return !f.HasConstant && f.Measures == nil && m.condition(f) == nil
+	return f.isValue() && m.condition(f) == nil
 }
 
 // condition is what the first alternative says about a field, or nil.
@@ -198,7 +312,10 @@ func (b *binder) bindCondition(d conditionDecl, f *Field) (condition, bool) {
 		b.errs.Add(d.pos, "%s is a list: it cannot be described here", f.Name).Hint = "give it where the message is used: users: [alice, bob]"
 		return condition{}, false
 	}
-	pat, err := parsePattern(d.text, func(text string, inRegex bool) string {
+	if f.Type == JSON {
+		return condition{field: f, json: b.bindTemplate(d.json)}, true
+	}
+	pat, err := parsePattern(d.text, d.whole, func(text string, inRegex bool) string {
 		return b.fill(text, d.textPos, inRegex)
 	})
 	if err != nil {
@@ -206,7 +323,7 @@ func (b *binder) bindCondition(d conditionDecl, f *Field) (condition, bool) {
 		return condition{}, false
 	}
 	c := condition{field: f, pattern: pat}
-	if f.Type.width() > 0 && !pat.isRegex() && len(pat.params()) == 0 {
+	if f.Type.isNumber() && !pat.isRegex() && len(pat.params()) == 0 {
 		text, _ := pat.fill(nil)
 		c.isFixed = true
 		if c.number, err = f.number(text); err != nil {
@@ -222,10 +339,13 @@ func (m *Message) Params() []string { return m.params }
 // Needs are the parameters without which the message cannot be sent.
 func (m *Message) Needs() []string {
 	var names []string
+	for _, part := range m.parts {
+		names = append(names, part.Needs()...)
+	}
 	for _, f := range m.Shape.Fields {
 		switch c := m.condition(f); {
 		case c != nil:
-			names = append(names, c.pattern.params()...)
+			names = append(names, c.params()...)
 		case m.isOpen(f):
 			names = append(names, f.Name)
 		}
@@ -240,9 +360,22 @@ func (m *Message) IsList(param string) bool {
 	return f != nil && f.Type == List
 }
 
+// TakesAny says that a parameter stands for a whole JSON value, which may be a
+// text, a list, a number, yes or no.
+func (m *Message) TakesAny(param string) bool {
+	for _, w := range m.where {
+		for _, c := range w {
+			if c.json != nil && c.json.takesWhole(param) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(m.parts, func(p *Message) bool { return p.TakesAny(param) })
+}
+
 // CheckArg says whether a parameter can have this value, or why not.
 func (m *Message) CheckArg(param, value string) error {
-	if f := m.openField(param); f != nil && f.Type.width() > 0 {
+	if f := m.openField(param); f != nil && f.Type.isNumber() {
 		_, err := f.number(value)
 		return err
 	}
@@ -261,9 +394,14 @@ func (m *Message) openField(param string) *Field {
 
 // CanSend says whether the message can be built, or why not.
 func (m *Message) CanSend() error {
+	for _, part := range m.parts {
+		if err := part.CanSend(); err != nil {
+			return err
+		}
+	}
 	for _, c := range m.where[0] {
-		if c.pattern.isRegex() {
-			return fmt.Errorf("%s is described by a regular expression (/%s/): it can be received, not sent", m.Name, c.pattern.regex)
+		if c.isRegex() {
+			return fmt.Errorf("%s is described by a regular expression (/%s/): it can be received, not sent", m.Name, c.regexText())
 		}
 	}
 	if m.From == "" {
@@ -272,14 +410,21 @@ func (m *Message) CanSend() error {
 	return nil
 }
 
+func (c *condition) regexText() string {
+	if c.json != nil {
+		return c.json.firstRegex()
+	}
+	return c.pattern.regex
+}
+
 // hasRegex says that regular expressions describe the message.
 func (m *Message) hasRegex() bool {
 	for _, w := range m.where {
-		for _, c := range w {
-			if c.pattern.isRegex() {
+		for i := range w {
+			if w[i].isRegex() {
 				return true
 			}
 		}
 	}
-	return false
+	return slices.ContainsFunc(m.parts, (*Message).hasRegex)
 }

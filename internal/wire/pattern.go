@@ -25,6 +25,7 @@ type pattern struct {
 	parts []part
 	regex string // the expression as written, between its slashes; "" if none
 	flags string
+	whole bool                     // the expression describes all of the value
 	open  *compiled                // the expression with every parameter open
 	last  atomic.Pointer[compiled] // and as it was asked for last
 }
@@ -48,9 +49,10 @@ var (
 )
 
 // parsePattern reads a pattern. fill puts settings into literal text, quoted
-// where that belongs to an expression.
-func parsePattern(text string, fill func(text string, inRegex bool) string) (*pattern, error) {
-	p := &pattern{}
+// where that belongs to an expression. whole makes an expression one that
+// describes all of a value and not something in it.
+func parsePattern(text string, whole bool, fill func(text string, inRegex bool) string) (*pattern, error) {
+	p := &pattern{whole: whole}
 	if m := regexSyntax.FindStringSubmatch(text); m != nil {
 		p.regex, p.flags = m[1], m[2]
 		text = m[1]
@@ -118,6 +120,9 @@ func (p *pattern) expression(args Args) string {
 	if p.flags != "" {
 		b.WriteString("(?" + p.flags + ")")
 	}
+	if p.whole {
+		b.WriteString(`\A(?:`)
+	}
 	for i, part := range p.parts {
 		given, ok := args[part.param].(string)
 		switch {
@@ -137,6 +142,9 @@ func (p *pattern) expression(args Args) string {
 			}
 			b.WriteString(group + "." + more + "?)")
 		}
+	}
+	if p.whole {
+		b.WriteString(`)\z`)
 	}
 	return b.String()
 }
@@ -193,42 +201,55 @@ func (p *pattern) fill(args Args) (string, error) {
 // match says whether value fits under args, and adds the parameters that args
 // leaves open to found, which may be nil.
 func (p *pattern) match(value []byte, args, found Args) bool {
+	if found == nil {
+		return p.locate(value, args, nil)
+	}
+	return p.locate(value, args, func(param string, start, end int) {
+		if _, given := args[param]; !given {
+			found[param] = string(value[start:end])
+		}
+	})
+}
+
+// locate is match that tells visit, unless it is nil, where each parameter
+// stands.
+func (p *pattern) locate(value []byte, args Args, visit func(param string, start, end int)) bool {
 	for _, part := range p.parts {
-		if v, ok := args[part.param]; ok {
+		if v, ok := args[part.param]; ok && part.param != "" {
 			if _, isText := v.(string); !isText {
 				return false
 			}
 		}
 	}
 	if p.isRegex() {
-		return p.matchRegex(value, args, found)
+		return p.locateRegex(value, args, visit)
 	}
 	alone := len(p.parts) == 1
+	at := 0
 	for i, part := range p.parts {
 		text, ok := part.literal, true
 		if part.param != "" {
 			text, ok = args[part.param].(string)
 		}
-		if ok {
-			if !bytes.HasPrefix(value, []byte(text)) {
-				return false
-			}
-			value = value[len(text):]
-			continue
+		end := at + len(text)
+		switch rest := value[at:]; {
+		case ok && !bytes.HasPrefix(rest, []byte(text)):
+			return false
+		case ok:
+		case i < len(p.parts)-1:
+			end = at + part.end(rest, []byte(p.parts[i+1].literal))
+		default:
+			end = len(value)
 		}
-		end := len(value)
-		if i < len(p.parts)-1 {
-			end = p.parts[i].end(value, []byte(p.parts[i+1].literal))
-		}
-		if end < 0 || end == 0 && !part.rest && !alone {
+		if end < at || !ok && end == at && !part.rest && !alone {
 			return false
 		}
-		if found != nil {
-			found[part.param] = string(value[:end])
+		if visit != nil && part.param != "" {
+			visit(part.param, at, end)
 		}
-		value = value[end:]
+		at = end
 	}
-	return len(value) == 0
+	return at == len(value)
 }
 
 // end is where a parameter ends that next follows, or -1. At least one
@@ -247,19 +268,22 @@ func (p part) end(value, next []byte) int {
 	return -1
 }
 
-func (p *pattern) matchRegex(value []byte, args, found Args) bool {
+func (p *pattern) locateRegex(value []byte, args Args, visit func(param string, start, end int)) bool {
 	re, err := p.compile(args)
 	if err != nil {
 		return false
 	}
-	if found == nil {
+	if visit == nil {
 		return re.Match(value)
 	}
-	m := re.FindSubmatch(value)
+	m := re.FindSubmatchIndex(value)
+	if m == nil {
+		return false
+	}
 	for i, name := range re.SubexpNames() {
-		if name != "" && m != nil && m[i] != nil {
-			found[name] = string(m[i])
+		if name != "" && m[2*i] >= 0 {
+			visit(name, m[2*i], m[2*i+1])
 		}
 	}
-	return m != nil
+	return true
 }

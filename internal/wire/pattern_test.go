@@ -80,7 +80,7 @@ func TestPattern(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s on %q", tt.pattern, tt.value), func(t *testing.T) {
-			p, err := parsePattern(tt.pattern, asIs)
+			p, err := parsePattern(tt.pattern, false, asIs)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +101,7 @@ func TestPattern(t *testing.T) {
 // An expression that is used with changing parameters is asked with the
 // present ones.
 func TestPatternRemembersTheRightExpression(t *testing.T) {
-	p, err := parsePattern("/^{user} left$/", asIs)
+	p, err := parsePattern("/^{user} left$/", false, asIs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestPatternErrors(t *testing.T) {
 		"{text...}{user}": "{user} follows {text} directly: nothing says where that one ends",
 		"/(/":             "this regular expression is wrong: missing closing ): `(`",
 	} {
-		if _, err := parsePattern(pattern, asIs); err == nil || err.Error() != want {
+		if _, err := parsePattern(pattern, false, asIs); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", pattern, err, want)
 		}
 	}

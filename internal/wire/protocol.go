@@ -4,7 +4,7 @@
 // A [Protocol] is the file: checked, immutable, with its settings still open.
 // [Protocol.Bind] fixes the settings and gives a [Codec], which does the work:
 //
-//	p, err := wire.Load("protocol.yaml", data)
+//	p, err := wire.Load("protocol.yaml", data, nil)
 //	codec, err := p.Bind(map[string]string{"byte_order": "big"})
 //	b, err := codec.Encode(codec.Message("say"), wire.Args{"user": "alice", "text": "hello"}, nil)
 //	// 00 05 00 00 00 05 61 6c 69 63 65 68 65 6c 6c 6f
@@ -35,6 +35,7 @@ import (
 // A Protocol is a checked protocol.yaml.
 type Protocol struct {
 	Name         string
+	Extends      string // the protocol that it is a variant of; empty if none
 	Title        string
 	Transport    string // "tcp" or "udp"
 	Port         int    // used when nothing else says which; 0 if the file names none
@@ -42,10 +43,17 @@ type Protocol struct {
 	Requirements []*Requirement
 	Procedures   []Procedure
 	Fence        source.Node // read by package scenario; zero if there is none
+	// Answers are what the probe answers by itself: message by message.
+	Answers map[string]string
+	// Ignore are messages that may come at any time and mean nothing.
+	Ignore []string
 
-	shapes   []*shapeDecl
-	messages []*messageDecl
-	defaults *Codec
+	shapes     []*shapeDecl
+	bodyShapes map[string]*shapeDecl // line, text, json
+	messages   []*messageDecl
+	framing    map[Side]source.Node
+	encoding   source.Node
+	defaults   *Codec
 }
 
 // A Setting is a choice that two correct implementations may make differently.
@@ -96,6 +104,9 @@ type Requirement struct {
 	Text  string
 	// OfClient says that it binds the client program, not the server.
 	OfClient bool
+	// Common are the common scenarios that check it.
+	Common []string
+	Pos    source.Pos
 }
 
 // A Procedure is a named list of steps, read by package scenario.
@@ -107,28 +118,86 @@ type Procedure struct {
 
 var word = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 
-// Load reads a protocol file. All errors of a file that is YAML come at once,
-// as a source.List.
-func Load(name string, data []byte) (*Protocol, error) {
+// Open finds the protocol file that another one extends.
+type Open func(name string) (file string, data []byte, err error)
+
+// Load reads a protocol file; open, which may be nil, finds what it extends.
+// All errors of a file that is YAML come at once, as a source.List.
+func Load(name string, data []byte, open Open) (*Protocol, error) {
 	var errs source.Errors
 	root := source.Parse(name, data, &errs)
 	if root.IsZero() {
 		return nil, errs.Err()
 	}
-	p := loadProtocol(root, &errs)
+	base, all := extend(root, open, nil, &errs)
+	p := loadProtocol(all, &errs)
+	p.Extends = base
 	if err := errs.Err(); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
+// extend lays root over the protocol that it extends, if it does.
+func extend(root source.Node, open Open, chain []string, errs *source.Errors) (base string, all source.Node) {
+	var extends source.Node
+	for _, pair := range pairsOf(root, errs) {
+		if pair.Key.Raw() == "extends" {
+			extends = pair.Value
+		}
+	}
+	if extends.IsNull() {
+		return "", root
+	}
+	base = extends.Text(errs)
+	if open == nil || slices.Contains(chain, base) {
+		errs.Add(extends.Pos(), "%s cannot be extended from here", base)
+		return "", root
+	}
+	file, data, err := open(base)
+	if err != nil {
+		errs.Add(extends.Pos(), "%v", err)
+		return "", root
+	}
+	under := source.Parse(file, data, errs)
+	if !under.IsMap() {
+		return "", root
+	}
+	_, under = extend(under, open, append(chain, base), errs)
+	return base, overlay(under, root, errs)
+}
+
+// overlay lays what a protocol changes over what it extends. Entries of
+// settings and requirements keep what is not named again; of a message, what
+// it looks like is replaced as a whole.
+func overlay(under, over source.Node, errs *source.Errors) source.Node {
+	deep := map[string]bool{"settings": true, "requirements": true, "messages": true, "procedures": false}
+	return source.Overlay(under, over, func(key string, under, over source.Node) source.Node {
+		inner, known := deep[key]
+		if !known {
+			return over
+		}
+		return source.Overlay(under, over, func(_ string, under, over source.Node) source.Node {
+			if !inner {
+				return over
+			}
+			for _, body := range bodies {
+				if key == "messages" && over.Has(body) {
+					under = under.Without(append([]string{"where", "except", "ends"}, bodies...)...)
+				}
+			}
+			return source.Overlay(under, over, nil)
+		})
+	})
+}
+
 func loadProtocol(root source.Node, errs *source.Errors) *Protocol {
-	keys := root.Keys(errs, "protocol", "title", "transport", "port", "framing",
-		"settings", "requirements", "messages", "procedures", "fence")
+	keys := root.Keys(errs, "protocol", "extends", "title", "transport", "port", "framing", "encoding",
+		"settings", "requirements", "messages", "procedures", "fence", "answers", "ignore")
 	if !root.IsMap() {
 		return &Protocol{}
 	}
-	for _, needed := range []string{"protocol", "framing", "messages"} {
+	for _, needed := range []string{"protocol", "messages"} {
 		if keys[needed].IsNull() {
 			errs.Add(root.Pos(), "a protocol needs the key %q", needed)
 		}
@@ -138,15 +207,21 @@ func loadProtocol(root source.Node, errs *source.Errors) *Protocol {
 		Title:     keys["title"].Text(errs),
 		Transport: "tcp",
 		Fence:     keys["fence"],
+		encoding:  keys["encoding"],
 	}
 	if n := keys["transport"]; !n.IsNull() {
-		p.Transport = oneOf(n, errs, "tcp")
+		p.Transport = oneOf(n, errs, "tcp", "udp")
 	}
 	if n := keys["port"]; !n.IsNull() {
 		p.Port = n.Int(errs, 1, 65535)
 	}
-	if n := keys["framing"]; !n.IsNull() {
-		oneOf(n, errs, "fields")
+	switch framing := keys["framing"]; {
+	case framing.IsNull() && p.Transport == "tcp":
+		errs.Add(root.Pos(), "a protocol needs the key %q", "framing")
+	case p.Transport == "udp" && !framing.IsNull() && framing.Raw() != "datagram":
+		errs.Add(framing.Pos(), "over UDP, each datagram is a message").Hint = "framing: datagram"
+	default:
+		p.loadFraming(framing, errs)
 	}
 	p.loadSettings(keys["settings"], errs)
 	p.loadRequirements(keys["requirements"], errs)
@@ -155,7 +230,48 @@ func loadProtocol(root source.Node, errs *source.Errors) *Protocol {
 		p.Procedures = append(p.Procedures, Procedure{pair.Key.Raw(), pair.Key.Pos(), pair.Value})
 	}
 	p.bindEveryChoice(errs)
+	p.loadAnswers(keys["answers"], keys["ignore"], errs)
 	return p
+}
+
+// loadAnswers reads what the probe answers by itself, and what it passes over.
+func (p *Protocol) loadAnswers(answers, ignore source.Node, errs *source.Errors) {
+	named := func(n source.Node, from Side) *Message {
+		name := n.Text(errs)
+		m := p.Message(name)
+		if m == nil || m.From != from {
+			var names []string
+			for _, m := range p.Messages() {
+				if m.From == from {
+					names = append(names, m.Name)
+				}
+			}
+			errs.Add(n.Pos(), "there is no message %q from the %s", name, from).Hint = source.DidYouMean(name, names)
+			return nil
+		}
+		return m
+	}
+	p.Answers = map[string]string{}
+	for _, pair := range answers.Pairs(errs) {
+		question, answer := named(pair.Key, Server), named(pair.Value, Client)
+		if question == nil || answer == nil {
+			continue
+		}
+		if err := answer.CanSend(); err != nil {
+			errs.Add(pair.Value.Pos(), "%v", err)
+		}
+		for _, need := range answer.Needs() {
+			if need != "user" && !slices.Contains(question.Params(), need) {
+				errs.Add(pair.Value.Pos(), "%s needs the parameter %q, and %s has none of that name", answer, need, question)
+			}
+		}
+		p.Answers[question.Name] = answer.Name
+	}
+	for _, n := range ignore.Items() {
+		if m := named(n, Server); m != nil {
+			p.Ignore = append(p.Ignore, m.Name)
+		}
+	}
 }
 
 // bindEveryChoice makes a codec for each value that a setting lists, so that
@@ -214,8 +330,8 @@ func (s *Setting) Choices() []string {
 
 func (p *Protocol) loadRequirements(n source.Node, errs *source.Errors) {
 	for _, pair := range n.Pairs(errs) {
-		keys := pair.Value.Keys(errs, "level", "text", "of")
-		r := &Requirement{ID: pair.Key.Raw(), Text: keys["text"].Text(errs)}
+		keys := pair.Value.Keys(errs, "level", "text", "of", "common")
+		r := &Requirement{ID: pair.Key.Raw(), Text: keys["text"].Text(errs), Common: keys["common"].Texts(errs), Pos: pair.Key.Pos()}
 		if keys["level"].IsNull() || keys["text"].IsNull() {
 			errs.Add(pair.Key.Pos(), "requirement %s needs a level and a text", r.ID)
 		} else {

@@ -7,40 +7,60 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/text/encoding/charmap"
+
 	"github.com/chatprobe/chatprobe/internal/source"
 )
 
 // Type is how a field stands on the wire.
 type Type int
 
-// The types. Numbers are unsigned, in the byte order of the field; Text and
-// Bytes are as long as their size says; List is a number of entries.
+// The types. Numbers are unsigned. U8 to U64 stand in the byte order of the
+// field, Varint in seven bits a byte, the low ones first (as in Protocol
+// Buffers), Digits in ASCII. CRC16 (CCITT-FALSE) and CRC32 (IEEE 802.3) are sums over all bytes of
+// the message before them. IP is an address of 4 or 16 bytes. Text and Bytes
+// are as long as their size, their terminator or the message says; List is a
+// number of entries.
 const (
 	U8 Type = iota
 	U16
 	U24
 	U32
 	U64
+	Varint
+	Digits
+	CRC16
+	CRC32
+	IP
 	Text
 	Bytes
 	List
+	JSON
 )
 
-var typeNames = []string{"u8", "u16", "u24", "u32", "u64", "text", "bytes", "list"}
+var typeNames = []string{"u8", "u16", "u24", "u32", "u64", "varint", "digits", "crc16", "crc32", "ip", "text", "bytes", "list", "json"}
 
 // String is the type's name in protocol files.
 func (t Type) String() string { return typeNames[t] }
 
-// width is the size of a number in bytes, 0 for what is no number.
+// typeNamed is the type that a field can be given by its name, or -1.
+func typeNamed(name string) Type { return Type(slices.Index(typeNames[:List], name)) }
+
+func (t Type) isNumber() bool { return t <= CRC32 }
+
+// isSum tells a number that is computed from the bytes before it.
+func (t Type) isSum() bool { return t == CRC16 || t == CRC32 }
+
+// width is the size of a number in bytes, 0 where that is not fixed.
 func (t Type) width() int {
 	switch t {
 	case U8:
 		return 1
-	case U16:
+	case U16, CRC16:
 		return 2
 	case U24:
 		return 3
-	case U32:
+	case U32, CRC32:
 		return 4
 	case U64:
 		return 8
@@ -50,7 +70,7 @@ func (t Type) width() int {
 
 // largest is the largest value of a number type.
 func (t Type) largest() uint64 {
-	if t == U64 {
+	if t.width() == 0 || t == U64 {
 		return math.MaxUint64
 	}
 	return 1<<(8*t.width()) - 1
@@ -69,13 +89,20 @@ type Field struct {
 	Little bool // byte order of a number: little-endian; else big-endian
 
 	// Where a Text, Bytes or List ends: after as many bytes (entries, for a
-	// List) as the field SizeFrom says, or else after Size.
-	SizeFrom *Field
-	Size     int
+	// List) as the field SizeFrom says; before Terminator; with Rest at the end
+	// of the message; or else after Size. Size is also the width of an IP and,
+	// unless they have a Terminator, of Digits.
+	SizeFrom   *Field
+	Size       int
+	Terminator []byte
+	Rest       bool
+	Pad        Pad
 
-	// Constant is what a field with contents always holds; HasConstant tells.
-	Constant    uint64
-	HasConstant bool
+	// Constant is what a number with contents always holds, Text what anything
+	// else does; HasConstant tells.
+	Constant     uint64
+	ConstantText string
+	HasConstant  bool
 
 	Enum    []EnumName // names for numbers
 	Entries []*Field   // the fields of each entry of a List
@@ -83,6 +110,9 @@ type Field struct {
 	// Measures is the field whose length (or count) this number states; it is
 	// computed when a message is built. Nil for any other field.
 	Measures *Field
+
+	framing bool // it stands in front of the message, not in it
+	charset *charmap.Charmap
 }
 
 // An EnumName is a name for a number.
@@ -118,6 +148,11 @@ func loadFields(n source.Node, pos source.Pos, errs *source.Errors) []*fieldDecl
 			fields = append(fields, f)
 		}
 	}
+	for _, f := range fields[:max(0, len(fields)-1)] {
+		if f.field.Rest {
+			errs.Add(f.pos, "field %s needs a size or a terminator: only the last field of a message may take the rest", f.field.Name)
+		}
+	}
 	if len(n.Items()) == 0 {
 		errs.Add(pos, "at least one field is needed here").Hint = "fields: [{name: Length, type: u16}, ...]"
 	}
@@ -125,7 +160,7 @@ func loadFields(n source.Node, pos source.Pos, errs *source.Errors) []*fieldDecl
 }
 
 func loadField(n source.Node, errs *source.Errors) *fieldDecl {
-	keys := n.Keys(errs, "name", "type", "order", "size", "contents", "enum", "repeat", "fields")
+	keys := n.Keys(errs, "name", "type", "order", "size", "terminator", "width", "pad", "contents", "enum", "repeat", "fields")
 	if !n.IsMap() {
 		return nil
 	}
@@ -142,32 +177,55 @@ func loadField(n source.Node, errs *source.Errors) *fieldDecl {
 	if fields := keys["fields"]; !fields.IsNull() {
 		errs.Add(fields.Pos(), "only a list has fields of its own").Hint = "{repeat: Count, name: users, fields: [...]}"
 	}
-	typ := slices.Index(typeNames[:List], keys["type"].Text(errs))
+	typ := typeNamed(keys["type"].Text(errs))
 	if typ < 0 {
 		errs.Add(n.Pos(), "field %s has no type that is known", d.field.Name).Hint =
 			source.DidYouMean(keys["type"].Text(errs), typeNames[:List])
 		return nil
 	}
-	d.field.Type = Type(typ)
+	d.field.Type = typ
 	d.order, d.size, d.sizePos = keys["order"].Text(errs), keys["size"].Text(errs), keys["size"].Pos()
-	number := d.field.Type.width() > 0
-	switch {
-	case number && d.size != "":
-		errs.Add(keys["size"].Pos(), "a %s has its own size", d.field.Type)
-	case !number && d.size == "":
-		errs.Add(n.Pos(), "field %s needs a size: a number or an earlier field", d.field.Name)
-	case !number && d.order != "":
-		errs.Add(keys["order"].Pos(), "only numbers have a byte order")
-	}
+	d.loadDigits(keys, errs)
 	d.loadConstants(keys["contents"], keys["enum"], errs)
+	d.loadEnd(keys["terminator"], errs)
+	if typ.width() == 0 && d.order != "" {
+		errs.Add(keys["order"].Pos(), "only numbers of fixed size have a byte order")
+	}
 	return d
+}
+
+// loadEnd reads what says where a field ends.
+func (d *fieldDecl) loadEnd(terminator source.Node, errs *source.Errors) {
+	f := &d.field
+	switch text := f.Type == Text || f.Type == Bytes; {
+	case f.Type.isNumber() && d.size != "":
+		errs.Add(d.sizePos, "a %s has its own size", f.Type)
+	case f.Type == Digits: // read by loadDigits
+	case !terminator.IsNull() && (!text || d.size != "" || f.HasConstant):
+		errs.Add(terminator.Pos(), "only a text or bytes without a size have a terminator")
+	case !terminator.IsNull():
+		if f.Terminator = []byte(terminator.Text(errs)); len(f.Terminator) == 0 {
+			errs.Add(terminator.Pos(), "a terminator has at least one byte")
+		}
+	case f.Type == IP && d.size == "":
+		f.Size = 4
+	case f.Type == IP && d.size != "4" && d.size != "16":
+		errs.Add(d.sizePos, "an address has a size of 4 or 16")
+	case text && f.HasConstant:
+		if d.size != "" {
+			errs.Add(d.sizePos, "contents have their own size")
+		}
+		f.Size = len(f.ConstantText)
+	case text && d.size == "":
+		f.Rest = true
+	}
 }
 
 // loadList reads {repeat: Count, name: users, fields: [...]}.
 func (d *fieldDecl) loadList(keys map[string]source.Node, errs *source.Errors) {
 	d.field.Type = List
 	d.size, d.sizePos = keys["repeat"].Text(errs), keys["repeat"].Pos()
-	for _, key := range []string{"type", "order", "size", "contents", "enum"} {
+	for _, key := range []string{"type", "order", "size", "terminator", "width", "pad", "contents", "enum"} {
 		if n := keys[key]; !n.IsNull() {
 			errs.Add(n.Pos(), "a list has no %s:, only its fields have", key)
 		}
@@ -179,7 +237,10 @@ func (d *fieldDecl) loadList(keys map[string]source.Node, errs *source.Errors) {
 	}
 	number, values := false, 0
 	for _, e := range d.entries {
-		number = number || e.field.Type.width() > 0
+		number = number || e.field.Type.isNumber() || len(e.field.Terminator) > 0
+		if e.field.Rest {
+			errs.Add(e.pos, "field %s needs a size or a terminator: only the last field of a message may take the rest", e.field.Name)
+		}
 		if !e.field.HasConstant && !sizes[e.field.Name] {
 			values++
 		}
@@ -187,7 +248,7 @@ func (d *fieldDecl) loadList(keys map[string]source.Node, errs *source.Errors) {
 	switch {
 	case len(d.entries) == 0:
 	case !number:
-		errs.Add(d.pos, "an entry of %s needs a number: entries must not be empty", d.field.Name)
+		errs.Add(d.pos, "an entry of %s needs a number or a terminator: entries must not be empty", d.field.Name)
 	case values != 1:
 		errs.Add(d.pos, "an entry of %s must carry one value, and here it carries %d", d.field.Name, values).Hint =
 			"sizes and constants do not count"
@@ -195,17 +256,27 @@ func (d *fieldDecl) loadList(keys map[string]source.Node, errs *source.Errors) {
 }
 
 func (d *fieldDecl) loadConstants(contents, enum source.Node, errs *source.Errors) {
-	number := d.field.Type.width() > 0
-	if !number && (!contents.IsNull() || !enum.IsNull()) {
-		errs.Add(d.pos, "contents and enum are for numbers")
-		return
-	}
-	if !contents.IsNull() {
+	f := &d.field
+	number := f.Type.isNumber() && !f.Type.isSum()
+	switch {
+	case contents.IsNull():
+	case number:
 		v, err := strconv.ParseUint(contents.Raw(), 0, 64)
-		if err != nil || v > d.field.Type.largest() {
-			errs.Add(contents.Pos(), "contents must be a number that fits a %s", d.field.Type)
+		if err != nil || v > f.Type.largest() {
+			errs.Add(contents.Pos(), "contents must be a number that fits a %s", f.Type)
 		}
-		d.field.Constant, d.field.HasConstant = v, true
+		f.Constant, f.HasConstant = v, true
+	case f.Type == Text || f.Type == Bytes:
+		f.ConstantText, f.HasConstant = contents.Text(errs), true
+		if f.ConstantText == "" {
+			errs.Add(contents.Pos(), "contents have at least one byte")
+		}
+	default:
+		errs.Add(contents.Pos(), "a %s has no contents of its own", f.Type)
+	}
+	if !enum.IsNull() && !number {
+		errs.Add(enum.Pos(), "an enum is for numbers")
+		return
 	}
 	for _, p := range enum.Pairs(errs) {
 		v, err := strconv.ParseUint(p.Value.Raw(), 0, 64)
@@ -221,7 +292,7 @@ func (b *binder) bindFields(decls []*fieldDecl) []*Field {
 	var fields []*Field
 	for _, d := range decls {
 		f := d.field
-		f.Little = b.order(d)
+		f.Little, f.charset = b.order(d), b.charset
 		if d.size != "" {
 			b.bindSize(&f, d, fields)
 		}
@@ -254,13 +325,13 @@ func (b *binder) bindSize(f *Field, d *fieldDecl, earlier []*Field) {
 	case i < 0:
 		var names []string
 		for _, e := range earlier {
-			if e.Type.width() > 0 {
+			if e.Type.isNumber() {
 				names = append(names, e.Name)
 			}
 		}
 		b.errs.Add(d.sizePos, "field %s: %q is neither a number nor an earlier field", f.Name, size).Hint =
 			source.DidYouMean(size, names)
-	case earlier[i].Type.width() == 0:
+	case !earlier[i].Type.isNumber() || earlier[i].Type.isSum():
 		b.errs.Add(d.sizePos, "field %s: the size must be a number field, and %s is %s", f.Name, size, earlier[i].Type)
 	case earlier[i].Measures != nil:
 		b.errs.Add(d.sizePos, "field %s: %s is the size of another field already", f.Name, size)
@@ -272,9 +343,11 @@ func (b *binder) bindSize(f *Field, d *fieldDecl, earlier []*Field) {
 	}
 }
 
-// isValue tells a field that holds something of its own: no constant and no
-// size of another field.
-func (f *Field) isValue() bool { return !f.HasConstant && f.Measures == nil }
+// isValue tells a field that holds something of its own: no constant, no size
+// of another field, no sum.
+func (f *Field) isValue() bool {
+	return !f.HasConstant && f.Measures == nil && !f.framing && !f.Type.isSum()
+}
 
 // carries is the field of a list's entries that holds their value.
 func (f *Field) carries() *Field {

@@ -85,7 +85,7 @@ messages:
 
 func load(t testing.TB, text string) *Protocol {
 	t.Helper()
-	p, err := Load("protocol.yaml", []byte(text))
+	p, err := Load("protocol.yaml", []byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
