@@ -62,7 +62,7 @@ func TestFilesLoad(t *testing.T) {
 				if fsys[path.Join(folder, scenario.ProtocolFile)] == nil {
 					continue
 				}
-				_, err = scenario.Load(fsys, folder)
+				_, err = scenario.Load(fsys, folder, scenarios.Files)
 			}
 			if wrong := folder == wrongFolder && path.Base(name) != scenario.ProtocolFile; (err != nil) != wrong {
 				t.Errorf("%s:%d: this should load: %v; got\n%v", p.name, b.from+1, !wrong, err)
@@ -105,7 +105,7 @@ func loadPart(t *testing.T, text string) error {
 	default:
 		return errors.New("this is neither a part of a protocol file nor scenarios nor steps")
 	}
-	_, err = scenario.Load(fsys, "rest")
+	_, err = scenario.Load(fsys, "rest", scenarios.Files)
 	return err
 }
 
@@ -135,7 +135,7 @@ func knownAt(t *testing.T, protocol, scenarios string) []string {
 	if scenarios != "" {
 		fsys["x/x.yaml"] = &fstest.MapFile{Data: []byte(scenarios)}
 	}
-	_, err := scenario.Load(fsys, "x")
+	_, err := scenario.Load(fsys, "x", nil)
 	var list source.List
 	errors.As(err, &list)
 	for _, e := range list {
@@ -227,7 +227,7 @@ func saysCode(text, name string) bool {
 
 func framed(t *testing.T) *scenario.Suite {
 	t.Helper()
-	s, err := scenario.Load(scenarios.Files, "framed")
+	s, err := scenario.Load(scenarios.Files, "framed", scenarios.Files)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func TestSuites(t *testing.T) {
 	}
 	for _, name := range scenarios.Names() {
 		t.Run(name, func(t *testing.T) {
-			suite, err := scenario.Load(scenarios.Files, name)
+			suite, err := scenario.Load(scenarios.Files, name, scenarios.Files)
 			if err != nil {
 				t.Fatalf("does not load:\n%v", err)
 			}
@@ -105,7 +105,7 @@ func TestNothingIsLeftOut(t *testing.T) {
 			t.Errorf("%s is in no suite of Names", name)
 			return nil
 		}
-		suite, err := scenario.Load(scenarios.Files, folder)
+		suite, err := scenario.Load(scenarios.Files, folder, scenarios.Files)
 		if err != nil {
 			return err
 		}

@@ -77,7 +77,7 @@ func missing(t testing.TB, program string, err error) {
 // suite is the built-in suite of that name.
 func suite(t testing.TB, name string) *scenario.Suite {
 	t.Helper()
-	s, err := scenario.Load(scenarios.Files, name)
+	s, err := scenario.Load(scenarios.Files, name, scenarios.Files)
 	if err != nil {
 		t.Fatal(err)
 	}

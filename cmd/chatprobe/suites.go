@@ -36,7 +36,7 @@ func loadSuites(names []string) ([]*scenario.Suite, error) {
 
 func loadSuite(name string) (*scenario.Suite, error) {
 	if slices.Contains(scenarios.Names(), name) {
-		s, err := scenario.Load(scenarios.Files, name)
+		s, err := scenario.Load(scenarios.Files, name, scenarios.Files)
 		if err != nil {
 			return nil, fmt.Errorf("load built-in suite %s: %w", name, err)
 		}
@@ -64,7 +64,7 @@ func loadSuite(name string) (*scenario.Suite, error) {
 	if _, err := os.Stat(filepath.Join(name, scenario.ProtocolFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil, usage("%s is no suite: there is no %s in that folder", name, scenario.ProtocolFile)
 	}
-	s, err := scenario.Load(os.DirFS(filepath.Dir(abs)), filepath.Base(abs))
+	s, err := scenario.Load(os.DirFS(filepath.Dir(abs)), filepath.Base(abs), scenarios.Files)
 	var files source.List
 	if err != nil && !errors.As(err, &files) {
 		return nil, usage("%w", err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/chatprobe/chatprobe/internal/sockets"
 	"github.com/chatprobe/chatprobe/internal/transcript"
+	"github.com/chatprobe/chatprobe/internal/wire"
 )
 
 // A client is one of the probe's own clients. It may connect several times;
@@ -35,6 +36,7 @@ type client struct {
 	far     bool   // the target's end cannot be looked at
 	held    []byte // what a cut message still lacks
 	whole   []byte // that message
+	half    bool   // it has closed its sending side
 	begun   bool   // what it sent last is the beginning of a message, for the target
 	leftAt  int    // play.seq when it last closed
 	resume  chan struct{}
@@ -52,6 +54,9 @@ type client struct {
 	over      overKind
 	malformed error
 	seen      map[*token]bool
+	asked     []*token    // questions that the server has not answered yet
+	live      net.Conn    // the connection that is being read
+	quiet     *time.Timer // runs while a message may be over
 }
 
 // overKind is how a connection ended.
@@ -139,12 +144,13 @@ func (p *play) connect(c *client) *failure {
 		return fail(nil, fmt.Sprintf("%s can connect", c), "%s", dialReason(err, p)).unreached()
 	}
 	c.conn, c.sent, c.held, c.whole = conn, 0, nil, nil
-	c.spoke, c.inRoom, c.settled, c.deaf, c.far, c.begun = false, false, false, false, false, false
+	c.spoke, c.inRoom, c.settled, c.deaf, c.far, c.begun, c.half = false, false, false, false, false, false, false
 	c.local, c.remote = addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())
 	c.resume = make(chan struct{}, 1)
 	p.mu.Lock()
 	c.number++
 	c.partial, c.lost, c.need, c.heard, c.over, c.malformed, c.stalled = nil, 0, 0, false, notOver, nil, false
+	c.asked, c.live = nil, conn
 	number := c.number
 	p.recordLocked(event{Event: transcript.Event{
 		Kind: transcript.Connect, Client: c.label, Purpose: p.purpose(c),
@@ -171,11 +177,17 @@ func dialReason(err error, p *play) string {
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		ap := tcp.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	var ap netip.AddrPort
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		ap = a.AddrPort()
+	case *net.UDPAddr:
+		ap = a.AddrPort()
 	}
-	return netip.AddrPort{}
+	if !ap.IsValid() {
+		return ap
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
 // purpose marks what is no part of the play.
@@ -192,6 +204,11 @@ func (p *play) write(c *client, b []byte) *failure {
 	if c.conn == nil {
 		return fail(c, fmt.Sprintf("%s can send", c), "%s is not connected", c)
 	}
+	if p.codec.IsDatagram(wire.Client) {
+		if f := p.limitBurst(c, len(b)); f != nil {
+			return f
+		}
+	}
 	p.awaitRead(c)
 	for _, o := range p.all() {
 		if o != c && len(o.held) > 0 {
@@ -205,6 +222,9 @@ func (p *play) write(c *client, b []byte) *failure {
 	n, err := conn.Write(b)
 	stop()
 	c.sent += uint64(n)
+	if err == nil && p.codec.Unframed(wire.Client) {
+		p.sleep(chunkPause)
+	}
 	if err == nil {
 		return nil
 	}
@@ -221,7 +241,7 @@ func (p *play) write(c *client, b []byte) *failure {
 // probe never runs ahead of it. It gives up on a target that does not read,
 // and does not wait again before that one has.
 func (p *play) awaitRead(c *client) {
-	if c.sent == 0 || c.conn == nil {
+	if c.sent == 0 || c.conn == nil || p.codec.IsDatagram(wire.Client) {
 		return
 	}
 	table := p.session.Sockets
@@ -274,6 +294,7 @@ func (p *play) close(c *client, kind transcript.Kind) {
 	if kind == transcript.HalfClose {
 		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
 			_ = half.CloseWrite()
+			c.half = true
 		}
 		return
 	}
@@ -286,6 +307,9 @@ func (p *play) close(c *client, kind transcript.Kind) {
 		_ = conn.SetLinger(0)
 	}
 	_ = c.conn.Close()
+	if c.quiet != nil {
+		c.quiet.Stop()
+	}
 	c.wakeReader()
 	c.conn, c.inRoom, c.settled = nil, false, false
 }

@@ -29,7 +29,15 @@ type contact struct {
 	declared  map[string]string // choices that the target says it makes
 }
 
-type abilities struct{ output, process bool }
+type abilities struct{ output, process, ownPort bool }
+
+// speechless says what the first contact was to show, and did not.
+func (c contact) speechless(fence *scenario.FenceRule) string {
+	if fence != nil && fence.Question != nil {
+		return "no client could log in at all"
+	}
+	return "no two clients could chat with each other at all"
+}
 
 // manner is how scenarios are played after this contact: a target that took
 // long to greet its first clients is given more time.
@@ -51,7 +59,7 @@ func (s *Session) contact(ctx context.Context) contact {
 	guesses := s.Suite.Protocol.Guesses(values)
 	first := contact{codec: s.bind(guesses[0])}
 	if s.Trusted {
-		first.spoke, first.abilities = true, abilities{output: true, process: true}
+		first.spoke, first.abilities = true, abilities{output: true, process: true, ownPort: true}
 		return first
 	}
 	target, err := s.Launch(ctx)
@@ -67,7 +75,7 @@ func (s *Session) contact(ctx context.Context) contact {
 		first.cannot = !errors.As(err, &own)
 		return first
 	}
-	first.abilities = abilities{output: target.Printed != nil, process: target.Stop != nil}
+	first.abilities = abilities{output: target.Printed != nil, process: target.Stop != nil, ownPort: target.OwnPort}
 	target.Close()
 	var last contact
 	for _, slow := range []bool{false, true} {
@@ -152,6 +160,11 @@ func (s *Session) greet(ctx context.Context, how manner) contact {
 		Name: "first-contact", Title: "two clients log in and chat", Level: wire.Must,
 		Clients: []*scenario.Client{{Name: "alice", Listed: true}, {Name: "bob", Listed: true}},
 	}
+	if s.Suite.Procedure(loginProcedure) == nil || s.Suite.Fence == nil {
+		// Nobody logs in there: that it takes connections is all there is to see.
+		sc.Title, sc.Clients = "a client connects", []*scenario.Client{{Name: "alice"}}
+		sc.Steps = []*scenario.Step{{Text: "alice connects:", Who: sc.Clients, Do: scenario.Connect{}}}
+	}
 	var printed []byte
 	how.printed = &printed
 	run, f := s.playOnce(ctx, sc, how)
@@ -206,7 +219,11 @@ func (s *Session) explainSilence(ctx context.Context, values map[string]string, 
 		fmt.Fprintf(&b, " with these settings, but it does with %s", other)
 		return b.String()
 	}
-	fmt.Fprintf(&b, ": two clients could not chat with each other. %s", sentence(c.run.Reason))
+	failed := "two clients could not chat with each other"
+	if f := s.Suite.Fence; f == nil || f.Question != nil {
+		failed = "no client could log in"
+	}
+	fmt.Fprintf(&b, ": %s. %s", failed, sentence(c.run.Reason))
 	if said := whatCame(c.run); said != "" {
 		fmt.Fprintf(&b, " It sent %s.", said)
 	} else {

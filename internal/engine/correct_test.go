@@ -15,7 +15,7 @@ import (
 	"github.com/chatprobe/chatprobe/scenarios"
 )
 
-var framedSuite = sync.OnceValues(func() (*scenario.Suite, error) { return scenario.Load(scenarios.Files, "framed") })
+var framedSuite = sync.OnceValues(func() (*scenario.Suite, error) { return scenario.Load(scenarios.Files, "framed", scenarios.Files) })
 
 func framed(t testing.TB) *scenario.Suite {
 	t.Helper()

@@ -3,8 +3,56 @@ package engine
 import (
 	"context"
 	"net"
+	"net/netip"
 	"syscall"
 )
+
+// DialUDP is a [Target.Dial] that opens a socket of its own for talking to
+// addr. It takes answers from any port of that machine, because a server may
+// answer from another socket.
+func DialUDP(addr string) func(ctx context.Context, receiveBuffer int) (net.Conn, error) {
+	return func(ctx context.Context, _ int) (net.Conn, error) {
+		d := net.Dialer{}
+		route, err := d.DialContext(ctx, "udp", addr) // sends nothing: which of our addresses leads there
+		if err != nil {
+			return nil, err
+		}
+		local := route.LocalAddr().(*net.UDPAddr)
+		remote := route.RemoteAddr().(*net.UDPAddr)
+		_ = route.Close()
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: local.IP, Zone: local.Zone})
+		if err != nil {
+			return nil, err
+		}
+		_ = conn.SetReadBuffer(udpBuffer)
+		return &udpConn{conn, remote.AddrPort()}, nil
+	}
+}
+
+// udpBuffer is what is asked for; the system may give less.
+const udpBuffer = 4 << 20
+
+// A udpConn is a socket that talks to one server.
+type udpConn struct {
+	*net.UDPConn
+	server netip.AddrPort
+}
+
+// Read takes one datagram from the server.
+func (c *udpConn) Read(b []byte) (int, error) {
+	for {
+		n, from, err := c.ReadFromUDPAddrPort(b)
+		if err != nil || from.Addr().Unmap() == c.server.Addr().Unmap() {
+			return n, err
+		}
+	}
+}
+
+// Write sends one datagram to the server.
+func (c *udpConn) Write(b []byte) (int, error) { return c.WriteToUDPAddrPort(b, c.server) }
+
+// RemoteAddr is the server's address.
+func (c *udpConn) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(c.server) }
 
 // DialTCP is a [Target.Dial] that connects to addr.
 func DialTCP(addr string) func(ctx context.Context, receiveBuffer int) (net.Conn, error) {

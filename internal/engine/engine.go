@@ -52,6 +52,8 @@ type Target struct {
 	Notify func(f func())
 	// Close ends the target for good and frees what it holds. Never nil.
 	Close func()
+	// OwnPort says that nobody told the server its port: it has chosen it.
+	OwnPort bool
 }
 
 // A Launch gives a fresh target. An error that is the target's own fault, such
@@ -122,12 +124,30 @@ const (
 	remotePause = 5 * time.Millisecond
 	// slowPause is the pause after each message of a slow play.
 	slowPause = 500 * time.Millisecond
+	// optionalWait bounds the wait for an answer that many servers leave out,
+	// and absentWait the wait once one has been waited for in vain.
+	optionalWait = 100 * time.Millisecond
+	absentWait   = 5 * time.Millisecond
+	// idleWait is the pause after which a message without an end is over.
+	idleWait = 50 * time.Millisecond
+	// chunkWait is that where no message has an end, and chunkPause the pause
+	// after each message that is sent then.
+	chunkWait  = 3 * time.Millisecond
+	chunkPause = 15 * time.Millisecond
 	// stalledBuffer is the receive buffer of a client that stops reading.
 	stalledBuffer = 4096
 )
 
 // resend are the pauses after which a token is said again.
 var resend = []time.Duration{20 * time.Millisecond, 40 * time.Millisecond, 80 * time.Millisecond, 160 * time.Millisecond}
+
+// burst is how much may wait in a UDP socket that nobody has been seen to read,
+// in bytes with what the kernel adds to each datagram; a socket of the usual
+// size holds twice as much.
+const (
+	burst            = 100 << 10
+	datagramOverhead = 768
+)
 
 // Limits on what one play keeps of a target that floods.
 const (

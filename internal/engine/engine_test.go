@@ -31,7 +31,7 @@ func loadFiles(t testing.TB, protocol, text string) *scenario.Suite {
 	suite, err := scenario.Load(fstest.MapFS{
 		"framed/protocol.yaml": {Data: []byte(protocol)},
 		"framed/test.yaml":     {Data: []byte(text)},
-	}, "framed")
+	}, "framed", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,12 +27,23 @@ func (p *play) fence(plan *scenario.Fence) *failure {
 			return f
 		}
 	}
-	if len(plan.Receivers) > 0 {
+	switch {
+	case len(plan.Receivers) == 0:
+	case plan.ByQuestion:
+		for _, sc := range plan.Receivers {
+			if f := p.flushByQuestion(p.clients[sc]); f != nil {
+				return f
+			}
+		}
+	case !p.session.Suite.Fence.HasToken():
+		p.sleep(quietWindow)
+		p.weak()
+	default:
 		if f := p.flushReceivers(plan); f != nil {
 			return f
 		}
 	}
-	if p.pick(nil) == nil && p.isCutOff() {
+	if p.session.Suite.Fence.Question == nil && p.pick(nil) == nil && p.isCutOff() {
 		// The end of a connection proves silence, but not if it is everybody's.
 		return p.noWitness(p.all()[0])
 	}
@@ -70,8 +81,13 @@ func (p *play) pick(wanted *scenario.Client, not ...*client) *client {
 // flushCauser makes sure that the server is done with what c did.
 func (p *play) flushCauser(c *client, proof scenario.Proof, witness *client) *failure {
 	switch {
+	case proof == scenario.ByWitness:
+		return p.flushByWitness(c, witness)
 	case proof == scenario.ByDeparture:
 		p.awaitDeparture(c, witness)
+		return nil
+	case proof == scenario.ByEnd && c.isOpen() && !c.half:
+		p.awaitGoodbye(c)
 		return nil
 	case proof == scenario.ByEnd:
 		p.awaitEnd(c)
@@ -85,6 +101,9 @@ func (p *play) flushCauser(c *client, proof scenario.Proof, witness *client) *fa
 			p.weak()
 		}
 		return nil
+	}
+	if proof == scenario.ByQuestion {
+		return p.flushByQuestion(c)
 	}
 	if proof == scenario.ByLogin && !c.inRoom {
 		if f := p.enter(c, nil); f != nil {
@@ -117,6 +136,69 @@ func (p *play) flushCauser(c *client, proof scenario.Proof, witness *client) *fa
 	return p.brokenFence(e, c, witness)
 }
 
+// flushByQuestion has c ask the server something: when that is answered, the
+// server is done with what c did, and what it has sent to c has come.
+func (p *play) flushByQuestion(c *client) *failure {
+	if !c.isOpen() {
+		return nil
+	}
+	if c.begun {
+		if p.wait(quietWindow, c, func() bool { return false }) == timedOut {
+			p.weak()
+		}
+		return nil
+	}
+	limit := p.deadline
+	if !c.settled {
+		limit = min(limit, departureWait)
+	}
+	t := p.newQuestion(c)
+	e, f := p.say(t, limit, c, func() bool { return c.seen[t] || c.isOver() })
+	switch {
+	case f != nil || e == met:
+		return f
+	case e == timedOut && !c.settled:
+		// Perhaps it answers only those whom it has let in.
+		p.weak()
+		return nil
+	}
+	p.mu.Lock()
+	over := c.isOver()
+	p.mu.Unlock()
+	if e == ended && over {
+		return nil
+	}
+	got := fmt.Sprintf("the server stopped answering: %s asked something, and nothing came within %s", c, round(p.deadline))
+	if how, exited := p.exited(); exited {
+		got = "the program " + how
+	}
+	broken := fail(c, fmt.Sprintf("the server still answers what %s asks", c), "%s", got)
+	broken.rushed = true
+	return broken
+}
+
+// flushByWitness has a witness say a token over UDP: the server reads its one
+// socket in order, so it is done with what c sent before.
+func (p *play) flushByWitness(c, witness *client) *failure {
+	if witness == nil {
+		return p.noWitness(c)
+	}
+	t := p.newToken(witness)
+	e, f := p.say(t, p.deadline, nil, func() bool { return p.hasArrived(t) })
+	if f != nil || e == met {
+		return f
+	}
+	return p.brokenFence(e, witness, witness)
+}
+
+// awaitGoodbye waits for the server to end the connection of a client that has
+// said goodbye.
+func (p *play) awaitGoodbye(c *client) {
+	if p.wait(min(departureWait, p.deadline), c, func() bool { return false }) == timedOut {
+		p.weak()
+	}
+}
+
 // flushReceivers has somebody say a token that all receivers must get.
 func (p *play) flushReceivers(plan *scenario.Fence) *failure {
 	var open []*client
@@ -126,7 +208,9 @@ func (p *play) flushReceivers(plan *scenario.Fence) *failure {
 			continue
 		}
 		if !c.inRoom {
-			if c.begun {
+			if c.begun || p.codec.IsDatagram(wire.Client) {
+				// What it hears of, nobody can make it hear.
+				p.sleep(quietWindow)
 				p.weak()
 				continue
 			}
@@ -227,6 +311,9 @@ func (p *play) awaitDeparture(c *client, witness *client) {
 // awaitEnd waits until the server has noticed that these clients have closed
 // their sides.
 func (p *play) awaitEnd(clients ...*client) {
+	if p.codec.IsDatagram(wire.Client) {
+		return // there is no end that the server could notice
+	}
 	until := time.Now().Add(quietWindow)
 	for _, c := range clients {
 		for !p.endNoticed(c) {
@@ -247,7 +334,7 @@ func (p *play) awaitEnd(clients ...*client) {
 // wrote to c before, c's end would answer with a reset, and the close would
 // become one.
 func (p *play) awaitNoticed(c *client) {
-	if p.session.Sockets == nil || !c.remote.IsValid() || c.far {
+	if p.session.Sockets == nil || !c.remote.IsValid() || c.far || p.codec.IsDatagram(wire.Client) {
 		return
 	}
 	for until := time.Now().Add(readWait); !p.endNoticed(c) && time.Now().Before(until) && p.ctx.Err() == nil; {

@@ -32,7 +32,7 @@ type play struct {
 	clients  map[*scenario.Client]*client
 	hidden   *client
 	self     *client // who does the procedure that is being played
-	vars     map[string]string
+	vars     map[string]any
 	silences []silence
 	notes    []string
 	stopped  bool // a step has stopped the target
@@ -40,7 +40,10 @@ type play struct {
 	tokenNo  int
 	waited   time.Duration // in vain, the last time
 	visitors int
-	entered  int // logins so far
+	entered  int    // logins so far
+	unread   int    // bytes sent over UDP since the server was last seen to read
+	inSync   bool   // is seeing to that right now
+	matched  string // the message that the last step received
 	readers  sync.WaitGroup
 
 	wake chan struct{} // something below has changed
@@ -105,7 +108,7 @@ func (s *Session) newPlay(ctx context.Context, sc *scenario.Scenario, target *Ta
 		deadline: how.deadline,
 		began:    time.Now(),
 		clients:  map[*scenario.Client]*client{},
-		vars:     map[string]string{},
+		vars:     map[string]any{},
 		wake:     make(chan struct{}, 1),
 		tokens:   map[string]*token{},
 	}
@@ -172,12 +175,24 @@ func (p *play) bringIn() *failure {
 			return f
 		}
 	}
+	var crowd []*client
 	for _, sc := range p.scenario.Clients {
-		if !sc.Listed {
+		bring := p.login
+		switch {
+		case !sc.Listed:
 			continue
+		case sc.Crowd && p.codec.IsDatagram(wire.Client):
+			bring = p.enter
+			crowd = append(crowd, p.clients[sc])
 		}
-		if f := p.login(p.clients[sc], nil); f != nil {
+		if f := bring(p.clients[sc], nil); f != nil {
 			f.crowd = sc.Crowd
+			return f
+		}
+	}
+	if len(crowd) > 0 {
+		if f := p.settleCrowd(crowd); f != nil {
+			f.crowd = true
 			return f
 		}
 	}
@@ -248,7 +263,7 @@ func (p *play) lookup(r scenario.Ref) (string, error) {
 		return "", errors.New("no client has connected yet, so the port is not known")
 	case scenario.Variable:
 		if v, ok := p.vars[r.Name]; ok {
-			return v, nil
+			return fmt.Sprint(v), nil
 		}
 		return "", fmt.Errorf("nothing was bound to ?%s", r.Name)
 	}
@@ -271,6 +286,10 @@ func (p *play) expand(args map[string]scenario.Value, lookup func(scenario.Ref) 
 		if v.Bind != "" {
 			continue
 		}
+		if r, alone := v.Alone(); alone && r.Kind == scenario.Variable && p.vars[r.Name] != nil {
+			out[name] = p.vars[r.Name] // it keeps its type
+			continue
+		}
 		x, err := v.Expand(lookup)
 		if err != nil {
 			return nil, err
@@ -283,8 +302,8 @@ func (p *play) expand(args map[string]scenario.Value, lookup func(scenario.Ref) 
 // bind remembers what ?x stood for.
 func (p *play) bind(args map[string]scenario.Value, found wire.Args) {
 	for name, v := range args {
-		if text, ok := found[name].(string); ok && v.Bind != "" {
-			p.vars[v.Bind] = text
+		if x, ok := found[name]; ok && v.Bind != "" {
+			p.vars[v.Bind] = x
 		}
 	}
 }

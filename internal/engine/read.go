@@ -21,17 +21,22 @@ type delivery struct {
 	setUp bool   // it belongs to the set-up
 	token *token // it carries one
 	about bool   // it is about the hidden client and nobody else
+	noise bool   // the protocol says that it means nothing
 	seq   int    // its number among all messages of the play
 }
 
 // skip says that no step may see d.
-func (d *delivery) skip() bool { return d.taken || d.setUp || d.token != nil || d.about }
+func (d *delivery) skip() bool { return d.taken || d.setUp || d.token != nil || d.about || d.noise }
 
 // read takes what arrives until the connection ends.
 func (c *client) read(conn net.Conn, number int, resume <-chan struct{}) {
 	p := c.play
 	defer p.readers.Done()
 	buf := make([]byte, 16<<10)
+	datagrams := p.codec.IsDatagram(wire.Server)
+	if datagrams {
+		buf = make([]byte, 64<<10)
+	}
 	for {
 		n, err := conn.Read(buf)
 		quickAck(conn)
@@ -40,7 +45,7 @@ func (c *client) read(conn net.Conn, number int, resume <-chan struct{}) {
 			p.mu.Unlock()
 			return
 		}
-		if n > 0 {
+		if n > 0 || datagrams && err == nil {
 			c.arrive(buf[:n])
 		}
 		// The only deadline is the one by which stall stops this reader. By
@@ -64,6 +69,9 @@ func (c *client) read(conn net.Conn, number int, resume <-chan struct{}) {
 
 // end notes how the connection ended. play.mu is held.
 func (c *client) end(err error) {
+	if codec := c.play.codec; len(c.partial) > 0 && (codec.Unframed(wire.Server) || codec.Pauses(wire.Server)) {
+		c.takeMessages(codec.DecodeQuiet)
+	}
 	c.over = serverClosed
 	kind := transcript.Closed
 	if !errors.Is(err, io.EOF) {
@@ -90,16 +98,36 @@ func (c *client) arrive(b []byte) {
 	} else {
 		c.partial = append(c.partial, b...)
 	}
+	codec := c.play.codec
+	if codec.Unframed(wire.Server) {
+		c.lookAgain(chunkWait)
+		return
+	}
 	if len(c.partial) < c.need {
+		if codec.Pauses(wire.Server) {
+			c.lookAgain(idleWait)
+		}
 		if c.received > maxReceived {
 			c.flood()
 		}
 		return
 	}
+	c.takeMessages(codec.Decode)
+	if len(c.partial) > 0 && codec.Pauses(wire.Server) {
+		c.lookAgain(idleWait)
+	}
+	if len(c.inbox) > maxMessages || c.received > maxReceived {
+		c.flood()
+	}
+}
+
+// takeMessages takes from c.partial what is whole. play.mu is held.
+func (c *client) takeMessages(decode func(*wire.Frame, []byte, wire.Side) (int, error)) {
 	at := 0
 	var frame wire.Frame
-	for at < len(c.partial) && c.over == notOver {
-		n, err := c.play.codec.Decode(&frame, c.partial[at:], wire.Server)
+	datagram := c.play.codec.IsDatagram(wire.Server)
+	for (at < len(c.partial) || datagram) && c.over == notOver {
+		n, err := decode(&frame, c.partial[at:], wire.Server)
 		if errors.Is(err, wire.ErrShort) {
 			c.need = n
 			break
@@ -110,6 +138,7 @@ func (c *client) arrive(b []byte) {
 			c.play.recordLocked(event{Event: transcript.Event{
 				Kind: transcript.Receive, Client: c.label, Body: &body, Text: err.Error(),
 			}})
+			c.partial = c.partial[at:]
 			return
 		}
 		frame.SetFirst(!c.heard)
@@ -117,14 +146,30 @@ func (c *client) arrive(b []byte) {
 		c.deliver(frame.Clone())
 		at += n
 		c.need = 0
+		if datagram {
+			break
+		}
 	}
-	c.partial = c.partial[at:]
-	if len(c.partial) == 0 {
+	if c.partial = c.partial[at:]; len(c.partial) == 0 {
 		c.partial = nil
 	}
-	if len(c.inbox) > maxMessages || c.received > maxReceived {
-		c.flood()
+}
+
+// lookAgain looks at c.partial when nothing more has come for a while. play.mu
+// is held.
+func (c *client) lookAgain(after time.Duration) {
+	p, number := c.play, c.number
+	if c.quiet != nil {
+		c.quiet.Stop()
 	}
+	c.quiet = time.AfterFunc(after, func() {
+		p.mu.Lock()
+		if c.number == number && c.over != weClosed && c.malformed == nil && len(c.partial) > 0 {
+			c.takeMessages(p.codec.DecodeQuiet)
+		}
+		p.mu.Unlock()
+		p.changed()
+	})
 }
 
 // flood gives up on a connection that never stops. play.mu is held.
@@ -138,7 +183,9 @@ func (c *client) flood() {
 func (c *client) deliver(f *wire.Frame) {
 	p := c.play
 	d := &delivery{frame: f}
-	d.token = p.tokenIn(f)
+	if d.token = p.tokenIn(f); d.token == nil || d.token.question {
+		d.token = c.answered(f)
+	}
 	purpose := transcript.Purpose("")
 	switch {
 	case d.token != nil:
@@ -150,6 +197,11 @@ func (c *client) deliver(f *wire.Frame) {
 		purpose = transcript.Setup
 	}
 	d.about = p.isAboutHidden(f.Raw)
+	if protocol := p.codec.Protocol; len(protocol.Answers)+len(protocol.Ignore) > 0 {
+		if m := p.codec.Name(f, wire.Server); m != nil {
+			d.noise = slices.Contains(protocol.Ignore, m.Name) || c.answer(m, f)
+		}
+	}
 	p.seq++
 	d.seq = p.seq
 	c.inbox = append(c.inbox, d)
@@ -169,4 +221,27 @@ func (p *play) isAboutHidden(raw []byte) bool {
 	return !slices.ContainsFunc(p.scenario.Clients, func(c *scenario.Client) bool {
 		return bytes.Contains(raw, []byte(c.Name))
 	})
+}
+
+// answer has c answer f, if the protocol says that it does so by itself.
+// play.mu is held.
+func (c *client) answer(question *wire.Message, f *wire.Frame) bool {
+	p := c.play
+	answer := p.codec.Message(p.codec.Protocol.Answers[question.Name])
+	if answer == nil {
+		return false
+	}
+	args := wire.Args{}
+	question.Match(f, nil, args)
+	b, err := p.codec.Encode(answer, args, nil)
+	if err != nil {
+		return false
+	}
+	body := transcript.NewBody(b)
+	p.recordLocked(event{Event: transcript.Event{
+		Kind: transcript.Send, Client: c.label, Purpose: transcript.Setup, Body: &body, Text: "answered by itself: " + answer.Name,
+	}})
+	conn := c.live
+	p.readers.Go(func() { _, _ = conn.Write(b) })
+	return true
 }

@@ -51,8 +51,9 @@ func (p *play) doReceive(c *client, do scenario.Receive) *failure {
 				continue
 			}
 			found := wire.Args{}
-			if w.message.Match(d.frame, w.args, found) {
+			if p.matches(w.message, d.frame, w.args, found) {
 				d.taken, w.done = true, true
+				p.matched = w.message.Name
 				p.bind(w.expected.Args, found)
 			} else if do.Next {
 				break
@@ -184,7 +185,7 @@ func (p *play) broken(s silence) *failure {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, d := range s.client.inbox {
-		if d.skip() || s.message != nil && !s.message.Match(d.frame, s.args, nil) {
+		if d.skip() || s.message != nil && !p.matches(s.message, d.frame, s.args, nil) {
 			continue
 		}
 		what := "no message at all"

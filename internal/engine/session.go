@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chatprobe/chatprobe/internal/scenario"
@@ -22,6 +24,7 @@ type Session struct {
 	Config
 
 	slowSlots chan struct{} // for plays that mostly wait
+	absent    atomic.Bool   // an optional answer did not come
 }
 
 // manner is how a play is to be performed.
@@ -116,6 +119,9 @@ func (s *Session) excuse(ctx context.Context, sc *scenario.Scenario, c contact) 
 	if ok, why := sc.Applies(c.codec.Settings); !ok {
 		return transcript.Skip, why
 	}
+	if why := s.unsuited(sc, c.codec); why != "" {
+		return transcript.Skip, why
+	}
 	if ctx.Err() != nil {
 		return transcript.Error, errInterrupted.Error()
 	}
@@ -131,11 +137,31 @@ func (s *Session) excuse(ctx context.Context, sc *scenario.Scenario, c contact) 
 		return transcript.Skip, "needs to see what the server prints, and this target is only an address"
 	case process && !c.abilities.process:
 		return transcript.Skip, "needs to stop the server, and this target is only an address"
+	case slices.Contains(sc.Needs, scenario.OwnPort) && !c.abilities.ownPort:
+		return transcript.Skip, "the server was given a port, so it has none to choose"
 	}
 	if !c.spoke && sc.Listed() > 0 {
-		return transcript.Blocked, "no two clients could chat with each other at all"
+		return transcript.Blocked, c.speechless(s.Suite.Fence)
 	}
 	return "", ""
+}
+
+// unsuited says why a scenario cannot be asked of a target with these settings.
+func (s *Session) unsuited(sc *scenario.Scenario, codec *wire.Codec) string {
+	if sc.TestsClient {
+		return "tests a client program, and this target is a server"
+	}
+	clients := len(sc.Clients)
+	if sc.Hidden {
+		clients++
+	}
+	if most, err := strconv.Atoi(codec.Settings["max_clients"]); err == nil && clients > most {
+		return fmt.Sprintf("needs %d clients, and max_clients is %d", clients, most)
+	}
+	if codec.Unframed(wire.Client) && sc.CutsUp() {
+		return "is about messages in pieces, and here nothing but the sender's write says where one ends"
+	}
+	return ""
 }
 
 // playSlowly plays a scenario once more where haste may have been the cause of
@@ -312,10 +338,10 @@ func (p *play) eventsInWords(run *transcript.Run) []transcript.Event {
 // inWords names a message. A token is what the fence says it is, which saves
 // the search.
 func (p *play) inWords(f *wire.Frame, from wire.Side, purpose transcript.Purpose) *transcript.Message {
-	if purpose == transcript.Token && p.session.Suite.Fence != nil {
-		name := p.session.Suite.Fence.Token.Message
+	if fence := p.session.Suite.Fence; purpose == transcript.Token && fence != nil && fence.HasToken() {
+		name := fence.Token.Message
 		if from == wire.Server {
-			name = p.session.Suite.Fence.Arrives.Message
+			name = fence.Arrives.Message
 		}
 		if m := p.codec.Message(name); m.Match(f, nil, nil) {
 			return f.Transcript(m, from)
@@ -367,6 +393,10 @@ func applyAfter(list []*scenario.Scenario, runs []transcript.Run) {
 	verdicts := map[string]transcript.Verdict{}
 	for i := range runs {
 		verdicts[list[i].Name] = runs[i].Verdict
+		switch runs[i].Verdict { // of several plays of a scenario, one that did not pass counts
+		case transcript.Fail, transcript.Warn, transcript.Blocked:
+			verdicts[list[i].Base] = runs[i].Verdict
+		}
 	}
 	for i, sc := range list {
 		if runs[i].Verdict != transcript.Fail && runs[i].Verdict != transcript.Warn {

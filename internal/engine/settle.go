@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/transcript"
+	"github.com/chatprobe/chatprobe/internal/wire"
 )
 
 // loginProcedure is the name of the procedure after which a client is in the
@@ -23,7 +26,13 @@ func (p *play) login(c *client, as *string) *failure {
 }
 
 // enter is login without settling.
-func (p *play) enter(c *client, as *string) *failure {
+func (p *play) enter(c *client, as *string) *failure { return p.enterAs(c, as, false) }
+
+// enterLoosely is enter for a login that the server may refuse: what the
+// procedure waits for may come or not, and stays for the steps to receive.
+func (p *play) enterLoosely(c *client, as *string) *failure { return p.enterAs(c, as, true) }
+
+func (p *play) enterAs(c *client, as *string, loosely bool) *failure {
 	proc := p.session.Suite.Procedure(loginProcedure)
 	if proc == nil {
 		return harnessError(fmt.Errorf("the protocol has no procedure %q", loginProcedure))
@@ -31,7 +40,7 @@ func (p *play) enter(c *client, as *string) *failure {
 	if as != nil {
 		c.name = *as
 	}
-	if f := p.runProcedure(c, proc); f != nil {
+	if f := p.runProcedure(c, proc, loosely); f != nil {
 		return f
 	}
 	c.inRoom = true
@@ -39,8 +48,12 @@ func (p *play) enter(c *client, as *string) *failure {
 	return nil
 }
 
+// refusedMessage is the standard name of what a server says instead of letting
+// a client in.
+const refusedMessage = "refused"
+
 // runProcedure has c do the steps of a procedure.
-func (p *play) runProcedure(c *client, proc *scenario.Procedure) *failure {
+func (p *play) runProcedure(c *client, proc *scenario.Procedure, loosely bool) *failure {
 	if !c.isOpen() {
 		if f := p.connect(c); f != nil {
 			return f
@@ -49,17 +62,84 @@ func (p *play) runProcedure(c *client, proc *scenario.Procedure) *failure {
 	defer func(before *client) { p.self = before }(p.self)
 	p.self = c
 	for _, step := range proc.Steps {
+		receive, ok := step.Do.(scenario.Receive)
+		switch {
+		case ok && loosely:
+			if !step.Optional {
+				p.awaitAny(c, receive)
+			}
+			continue
+		case ok && step.Optional && !p.cameAnyway(c, receive):
+			continue
+		}
+		p.matched = ""
 		if f := p.do(step); f != nil {
+			if step.Optional {
+				continue
+			}
+			return f
+		}
+		if ok && receive.Which == scenario.OneOf && p.matched == refusedMessage {
+			f := fail(c, fmt.Sprintf("the server lets %s in", c), "the server refused it: %s", p.said(c))
+			f.rushed = true
 			return f
 		}
 	}
 	return nil
 }
 
+// awaitAny waits for any of the messages of a step and takes none.
+func (p *play) awaitAny(c *client, do scenario.Receive) ending {
+	return p.wait(p.deadline, c, func() bool { return p.hasAny(c, do) })
+}
+
+// cameAnyway waits for what many servers do not send; not for long, and hardly
+// at all once it has not come.
+func (p *play) cameAnyway(c *client, do scenario.Receive) bool {
+	limit := optionalWait
+	if p.session.absent.Load() {
+		limit = absentWait
+	}
+	e := p.await(min(limit, p.deadline)+p.pause, false, c, func() bool { return p.hasAny(c, do) })
+	if e == timedOut {
+		p.session.absent.Store(true)
+	}
+	return e == met
+}
+
+// hasAny says that one of the messages of a step has come. play.mu is held.
+func (p *play) hasAny(c *client, do scenario.Receive) bool {
+	for _, x := range do.Messages {
+		m := p.codec.Message(x.Message)
+		args, err := p.expand(x.Args, p.lookup)
+		if x.Disconnect || err != nil {
+			continue
+		}
+		if slices.ContainsFunc(c.inbox, func(d *delivery) bool { return !d.skip() && m.Match(d.frame, args, nil) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// said is the last message that c received, in short.
+func (p *play) said(c *client) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(c.inbox) == 0 {
+		return "it said nothing"
+	}
+	raw := c.inbox[len(c.inbox)-1].frame.Raw
+	return strconv.Quote(string(transcript.Printable(bytes.TrimSpace(raw[:min(len(raw), 60)]))))
+}
+
 // settle makes sure that what c says is heard by somebody, and that c hears
 // what that one says. Without anybody else in the room there is nothing to do
 // yet: the next one who comes settles with c.
 func (p *play) settle(c *client, limit time.Duration) *failure {
+	if p.session.Suite.Fence.Question != nil {
+		return p.settleAlone(c, limit)
+	}
 	others := p.partners(c)
 	if len(others) == 0 {
 		if p.setUp && p.entered == 1 {
@@ -112,6 +192,79 @@ func (p *play) settle(c *client, limit time.Duration) *failure {
 		return true
 	})
 	return nil
+}
+
+// settleAlone has c ask the server something: what it answers, it has let in.
+func (p *play) settleAlone(c *client, limit time.Duration) *failure {
+	t := p.newQuestion(c)
+	e, f := p.say(t, limit, c, func() bool { return c.seen[t] })
+	if f != nil {
+		return f
+	}
+	if e != met {
+		return p.unsettled(c, fmt.Sprintf("%s logs in, and the server answers its %s", c, p.session.Suite.Fence.Question.Message), e,
+			fmt.Sprintf("%s was not answered", c))
+	}
+	c.settled = true
+	return nil
+}
+
+// settleCrowd settles clients that have logged in over UDP, all together: they
+// are in the room when each hears what somebody says.
+func (p *play) settleCrowd(crowd []*client) *failure {
+	teller := p.pick(nil, crowd...)
+	if teller == nil {
+		return p.abandoned(crowd[0])
+	}
+	t := p.newToken(teller)
+	missing := func() *client {
+		for _, c := range crowd {
+			if !c.seen[t] {
+				return c
+			}
+		}
+		return nil
+	}
+	e, f := p.say(t, p.deadline, nil, func() bool { return missing() == nil })
+	if f != nil {
+		return f
+	}
+	if e != met {
+		p.mu.Lock()
+		c := missing()
+		p.mu.Unlock()
+		return p.unsettled(c, fmt.Sprintf("%s logs in and hears what %s says", c, teller), e,
+			fmt.Sprintf("%s did not receive what %s said then", c, teller))
+	}
+	for _, c := range crowd {
+		c.settled = true
+	}
+	return nil
+}
+
+// limitBurst makes sure, before c sends n bytes over UDP, that the server's
+// socket has room for them: a datagram that the probe's own haste has lost is
+// no fault of the server.
+func (p *play) limitBurst(c *client, n int) *failure {
+	if p.unread += n + datagramOverhead; p.unread <= burst || p.inSync {
+		return nil
+	}
+	p.unread = n + datagramOverhead
+	teller := p.pick(nil)
+	if teller == nil {
+		p.sleep(remotePause)
+		return nil
+	}
+	p.inSync = true
+	defer func() { p.inSync = false }()
+	t := p.newToken(teller)
+	_, f := p.say(t, min(departureWait, p.deadline), nil, func() bool { return p.hasArrived(t) })
+	return f
+}
+
+// hasArrived says that anybody has received t. play.mu is held.
+func (p *play) hasArrived(t *token) bool {
+	return slices.ContainsFunc(p.all(), func(c *client) bool { return c.seen[t] })
 }
 
 // unsettled explains why a client could not join.
@@ -185,7 +338,7 @@ func (p *play) isStalled(c *client) bool {
 // awaitFree waits a little until the server has noticed that c's last
 // connection is over, if it was; before that its name cannot be free.
 func (p *play) awaitFree(c *client) {
-	if c.conn != nil || p.session.Sockets == nil || !c.remote.IsValid() || c.far {
+	if c.conn != nil || p.session.Sockets == nil || !c.remote.IsValid() || c.far || p.codec.IsDatagram(wire.Client) {
 		return
 	}
 	for until := time.Now().Add(20 * time.Millisecond); !p.endNoticed(c) && time.Now().Before(until); {

@@ -1,11 +1,8 @@
 package engine
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/transcript"
@@ -92,12 +89,16 @@ func (p *play) doProcedure(c *client, do scenario.Do) *failure {
 	switch {
 	case do.UntilSettled:
 		return p.loginUntilSettled(c, as)
-	case do.Unsettled, do.First:
+	case do.Until != nil:
+		return p.doUntilReceived(c, do.Until, true, func() *failure { return p.again(c, do.Procedure, as) })
+	case do.Unsettled:
+		return p.enterLoosely(c, as)
+	case do.First:
 		return p.enter(c, as)
 	case do.Procedure.Settles():
 		return p.login(c, as)
 	}
-	return p.runProcedure(c, do.Procedure)
+	return p.runProcedure(c, do.Procedure, false)
 }
 
 // encode builds a message of c; a user that is not given is c itself.
@@ -125,6 +126,9 @@ func (p *play) doSend(c *client, do scenario.Send) *failure {
 		}
 		b = append(b, one...)
 	}
+	if do.Until != nil {
+		return p.doUntilReceived(c, do.Until, false, func() *failure { return p.sendCut(c, b, do.How) })
+	}
 	times := 1
 	if do.Times.IsSet() {
 		var err error
@@ -137,8 +141,17 @@ func (p *play) doSend(c *client, do scenario.Send) *failure {
 			return f
 		}
 	}
+	for _, out := range do.Messages {
+		if out.Message == leaveMessage && !do.How.Cut.IsSet() {
+			c.inRoom, c.settled = false, false
+		}
+	}
 	return nil
 }
+
+// leaveMessage is the standard name of the message by which a client says
+// goodbye.
+const leaveMessage = "leave"
 
 func (p *play) doSendBytes(c *client, do scenario.SendBytes) *failure {
 	text, err := do.Data.Text(p.lookup)
@@ -262,96 +275,6 @@ func (p *play) recordSent(c *client, b []byte, purpose transcript.Purpose) {
 		p.record(e)
 		b = b[n:]
 	}
-}
-
-func (p *play) doPrints(do scenario.Prints) *failure {
-	within := p.deadline
-	if do.Within.IsSet() {
-		text, err := do.Within.Text(p.lookup)
-		if err == nil {
-			within, err = time.ParseDuration(text)
-		}
-		if err != nil {
-			return harnessError(err)
-		}
-	}
-	times := 1
-	if do.Times.IsSet() {
-		var err error
-		if times, err = do.Times.Int(p.lookup); err != nil {
-			return harnessError(err)
-		}
-	}
-	texts := make([]string, len(do.Texts))
-	words := make([]string, len(do.Texts))
-	for i, t := range do.Texts {
-		if t.Regex != nil {
-			words[i] = "/" + t.Regex.String() + "/"
-			continue
-		}
-		var err error
-		if texts[i], err = t.Text.Text(p.lookup); err != nil {
-			return harnessError(err)
-		}
-		words[i] = fmt.Sprintf("%q", texts[i])
-	}
-	from := int64(0)
-	if !do.SinceStart {
-		_, from = p.target.Printed(0)
-	}
-	count := 0
-	e := p.wait(within, nil, func() bool {
-		out, _ := p.target.Printed(from)
-		count = 0
-		for count < times {
-			n := printedOnce(out, do.Texts, texts)
-			if n < 0 {
-				break
-			}
-			out = out[n:]
-			count++
-		}
-		return count == times
-	})
-	if e == met {
-		return nil
-	}
-	expected := "the server prints " + strings.Join(words, " and ")
-	if times > 1 {
-		expected += fmt.Sprintf(", %d times within %s", times, within)
-	}
-	got := fmt.Sprintf("it printed nothing of that within %s", within)
-	if count > 0 {
-		got = fmt.Sprintf("it did so %d times", count)
-		if count == 1 {
-			got = "it did so once"
-		}
-	}
-	if how, exited := p.exited(); exited {
-		got = "the program " + how
-	}
-	return fail(nil, expected, "%s", got)
-}
-
-// printedOnce is the length of the shortest beginning of out that holds all
-// the texts, or -1.
-func printedOnce(out []byte, list []scenario.Printed, texts []string) int {
-	end := 0
-	for i, t := range list {
-		at := -1
-		if t.Regex != nil {
-			if m := t.Regex.FindIndex(out); m != nil {
-				at = m[1]
-			}
-		} else if j := bytes.Index(out, []byte(texts[i])); j >= 0 {
-			at = j + len(texts[i])
-		}
-		if at < 0 {
-			return -1
-		}
-		end = max(end, at)
-	}
-	return end
 }
 
 func (p *play) doStop(do scenario.Stop) *failure {

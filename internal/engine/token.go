@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/chatprobe/chatprobe/internal/scenario"
@@ -17,6 +18,8 @@ type token struct {
 	text   string
 	sender *client
 	name   string // of the sender on the wire, when it said it
+	// question says that the server itself answers it.
+	question bool
 }
 
 // words makes words of consonants, which no notice of any server contains.
@@ -58,6 +61,28 @@ func (p *play) newToken(c *client) *token {
 	return t
 }
 
+// newQuestion is a token that the server answers to c itself. One whose answer
+// does not carry it is known by its turn.
+func (p *play) newQuestion(c *client) *token {
+	t := p.newToken(c)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.question = true
+	c.asked = append(c.asked, t)
+	return t
+}
+
+// answered finds the question of c that f answers, or nil. play.mu is held.
+func (c *client) answered(f *wire.Frame) *token {
+	for i, t := range c.asked {
+		if c.play.arrives(t, f) {
+			c.asked = slices.Delete(c.asked, i, i+1)
+			return t
+		}
+	}
+	return nil
+}
+
 // tokenIn finds the token that a message carries, or nil. play.mu is held.
 func (p *play) tokenIn(f *wire.Frame) *token {
 	i := bytes.Index(f.Raw, []byte(p.stem))
@@ -69,12 +94,15 @@ func (p *play) tokenIn(f *wire.Frame) *token {
 
 // arrives says whether f is how the protocol delivers t.
 func (p *play) arrives(t *token, f *wire.Frame) bool {
-	rule := p.session.Suite.Fence
-	args, err := p.expand(rule.Arrives.Args, p.tokenLookup(t))
-	if err != nil {
+	expected := p.session.Suite.Fence.Arrives
+	if t.question {
+		expected = p.session.Suite.Fence.Answer
+	}
+	args, err := p.expand(expected.Args, p.tokenLookup(t))
+	if err != nil || expected.Message == "" {
 		return false
 	}
-	return p.codec.Message(rule.Arrives.Message).Match(f, args, nil)
+	return p.codec.Message(expected.Message).Match(f, args, nil)
 }
 
 func (p *play) tokenLookup(t *token) func(scenario.Ref) (string, error) {
@@ -93,13 +121,15 @@ func (p *play) tokenLookup(t *token) func(scenario.Ref) (string, error) {
 // which is called with mu held. It ends early when the connection of either
 // the sender or the hearer (who may be nil) has ended.
 func (p *play) say(t *token, limit time.Duration, hearer *client, done func() bool) (ending, *failure) {
-	rule := p.session.Suite.Fence
-	c := t.sender
-	args, err := p.expand(rule.Token.Args, p.tokenLookup(t))
+	c, out := t.sender, p.session.Suite.Fence.Token
+	if t.question {
+		out = *p.session.Suite.Fence.Question
+	}
+	args, err := p.expand(out.Args, p.tokenLookup(t))
 	if err != nil {
 		return met, harnessError(err)
 	}
-	m := p.codec.Message(rule.Token.Message)
+	m := p.codec.Message(out.Message)
 	b, err := p.encode(c, m, args, nil)
 	if err != nil {
 		return met, harnessError(err)
@@ -116,6 +146,9 @@ func (p *play) say(t *token, limit time.Duration, hearer *client, done func() bo
 		}
 		p.sleep(p.pause)
 		left := time.Until(until)
+		if t.question && !p.codec.IsDatagram(wire.Client) {
+			attempt = len(resend) // one question has one answer
+		}
 		if attempt < len(resend) {
 			left = min(left, resend[attempt]+p.pause)
 		}

@@ -123,6 +123,9 @@ func (l *loader) client(name string) *Client {
 	if l.scenario == nil {
 		return nil
 	}
+	if l.scenario.TestsClient && name == programWho {
+		return Program
+	}
 	for _, c := range l.scenario.Clients {
 		if c.Name == name {
 			return c

@@ -11,8 +11,16 @@ import "slices"
 // witness has seen its departure, one that the server cut off when the
 // connection has ended. Then somebody says a token that reaches all receivers:
 // what stands before it in their streams is all there is.
+//
+// Where the protocol has a question that the server answers, a causer or a
+// receiver asks it, and its answer is the proof; nobody else is needed.
+//
+// Over UDP the server has one socket, and reads datagrams in the order in
+// which they came: a witness's token proves for everybody.
 type Fence struct {
 	Causers []Cause
+	// ByQuestion has each receiver ask for itself.
+	ByQuestion bool
 	// Witness is nil for the hidden client.
 	Witness *Client
 	// Receivers are the clients of the step.
@@ -41,6 +49,10 @@ const (
 	ByDeparture
 	// ByEnd: the server has closed its side of the connection.
 	ByEnd
+	// ByQuestion: it asks, and is answered, or its connection ends.
+	ByQuestion
+	// ByWitness: a token that a witness says after it arrives.
+	ByWitness
 )
 
 // String says the proof in words.
@@ -50,6 +62,8 @@ func (p Proof) String() string {
 		"it logs in and its token reaches a witness",
 		"a witness is told that it left",
 		"the server ends its connection",
+		"its question is answered",
+		"what a witness says after it arrives",
 	}[p]
 }
 
@@ -67,6 +81,7 @@ type state struct {
 	doubtful bool // the server may have ended its connection
 	held     bool // a part of what it sent is held back
 	met      bool // it has been connected at some time
+	leaving  bool // it has said goodbye
 }
 
 // connect is the state behind a new connection.
@@ -86,18 +101,22 @@ func (s state) connect() state {
 func (l *loader) planFences() {
 	sc := l.scenario
 	states := map[*Client]*state{}
-	listed := 0
+	listed, named := 0, 0
 	for _, c := range sc.Clients {
 		s := &state{}
 		if c.Listed {
 			s.connected, s.settled, s.met = true, true, true
 			listed++
+			if !c.Crowd {
+				named++
+			}
 		}
 		states[c] = s
 	}
-	// One alone has nobody to settle with.
-	sc.Hidden = listed == 1
-	if listed == 0 {
+	// One alone has nobody to settle with, unless the server answers it; and a
+	// crowd needs somebody who has settled.
+	sc.Hidden = listed > 0 && named <= 1 && !l.asks()
+	if listed == 0 && !l.asks() {
 		markFirst(sc.Steps)
 	}
 	for _, step := range sc.Steps {
@@ -130,20 +149,25 @@ func markFirst(steps []*Step) {
 
 func (l *loader) planStep(step *Step, states map[*Client]*state) {
 	sc := l.scenario
-	if _, ok := step.Do.(IsUp); ok {
+	if _, ok := step.Do.(IsUp); ok && !l.asks() {
 		sc.Hidden = true
 	}
 	for _, c := range step.Who {
 		l.checkState(step, c, states[c])
 		l.advance(step, c, states)
 	}
-	switch step.Do.(type) {
-	case ReceiveNo, ReceiveNothing:
-		step.Fence = l.plan(step.Who, states)
+	switch do := step.Do.(type) {
+	case ReceiveNo:
+		step.Fence = l.plan(step.Who, do.Message.Message, states)
+	case ReceiveNothing:
+		step.Fence = l.plan(step.Who, "", states)
 	case StaysConnected:
-		step.Fence = l.plan(nil, states, step.Who...)
+		step.Fence = l.plan(nil, "", states, step.Who...)
 	}
 }
+
+// asks says that the protocol has a question that the server answers.
+func (l *loader) asks() bool { return l.suite.Fence != nil && l.suite.Fence.Question != nil }
 
 // checkState says why a client cannot do a step.
 func (l *loader) checkState(step *Step, c *Client, s *state) {
@@ -198,12 +222,18 @@ func (l *loader) advance(step *Step, c *Client, states map[*Client]*state) {
 		}
 		s.acted = true
 		if do.Procedure.Settles() {
-			if !do.Unsettled && !do.First && !slices.ContainsFunc(l.scenario.Clients, func(o *Client) bool { return o != c && canSpeak(states[o]) }) {
+			s.leaving = false
+			if !do.Unsettled && !do.First && !l.asks() && !slices.ContainsFunc(l.scenario.Clients, func(o *Client) bool { return o != c && canSpeak(states[o]) }) {
 				l.scenario.Hidden = true
 			}
 			s.settled = !do.Unsettled
 		}
-	case Send, SendBytes:
+	case Send:
+		s.acted, s.held = true, cuts(do)
+		if slices.ContainsFunc(do.Messages, func(o Outgoing) bool { return o.Message == leaveMessage }) && !s.held {
+			s.settled, s.leaving, s.left = false, true, s.left || s.settled
+		}
+	case SendBytes:
 		s.acted, s.held = true, cuts(do)
 	case SendRest:
 		s.acted, s.held = true, false
@@ -238,15 +268,20 @@ func cuts(a Action) bool {
 	return false
 }
 
+// leaveMessage is the standard name of the message by which a client leaves.
+const leaveMessage = "leave"
+
 // canSpeak says that the client can send a token and see one.
 func canSpeak(s *state) bool {
 	return s.connected && s.settled && !s.stalled && !s.halfOpen && !s.doubtful
 }
 
-// plan makes a fence for receivers; also are causers even if they did nothing.
-func (l *loader) plan(receivers []*Client, states map[*Client]*state, also ...*Client) *Fence {
+// plan makes a fence for receivers, of whom counted is what they do not
+// receive; also are causers even if they did nothing.
+func (l *loader) plan(receivers []*Client, counted string, states map[*Client]*state, also ...*Client) *Fence {
 	sc := l.scenario
-	f := &Fence{Receivers: receivers}
+	f := &Fence{Receivers: receivers, ByQuestion: l.asks() && !l.confuses(counted)}
+	udp := l.suite.Protocol.Transport == "udp"
 	for _, c := range sc.Clients {
 		s := states[c]
 		for _, proof := range s.ghosts {
@@ -258,9 +293,15 @@ func (l *loader) plan(receivers []*Client, states map[*Client]*state, also ...*C
 		}
 		cause := Cause{Client: c, Proof: ByToken}
 		switch {
+		case udp && (!s.connected || !s.settled):
+			cause.Proof = ByWitness
 		case !s.connected && s.left:
 			cause.Proof = ByDeparture
 		case !s.connected || s.halfOpen:
+			cause.Proof = ByEnd
+		case l.asks():
+			cause.Proof = ByQuestion
+		case s.leaving:
 			cause.Proof = ByEnd
 		case !s.settled:
 			cause.Proof = ByLogin
@@ -272,18 +313,38 @@ func (l *loader) plan(receivers []*Client, states map[*Client]*state, also ...*C
 	if f.Witness == nil {
 		f.Witness = l.pick(states, func(c *Client) bool { return !hasCauser(f, c) })
 	}
-	if f.Witness == nil && len(f.Causers) > 0 {
+	if f.Witness == nil && slices.ContainsFunc(f.Causers, l.needsWitness) {
 		sc.Hidden = true
 	}
-	if len(receivers) == 0 {
+	if len(receivers) == 0 || f.ByQuestion {
 		return f
 	}
 	f.Teller = l.pick(states, func(c *Client) bool { return !slices.Contains(receivers, c) })
-	if f.Teller == nil {
+	if f.Teller == nil && l.suite.Fence != nil && l.suite.Fence.HasToken() {
 		sc.Hidden = true
 	}
 	return f
 }
+
+// confuses says that an answer to the fence's question could be taken for what
+// is counted.
+func (l *loader) confuses(counted string) bool {
+	return counted == l.suite.Fence.Answer.Message && !carriesToken(l.suite.Fence.Answer.Args)
+}
+
+// needsWitness says that somebody else has to see the proof.
+func (l *loader) needsWitness(c Cause) bool {
+	switch c.Proof {
+	case ByQuestion, ByEnd:
+		return false
+	case ByDeparture:
+		return l.suite.Protocol.Message(leftMessage) != nil
+	}
+	return true
+}
+
+// leftMessage is the standard name of the notice that somebody has left.
+const leftMessage = "left"
 
 func hasCauser(f *Fence, c *Client) bool {
 	return slices.ContainsFunc(f.Causers, func(x Cause) bool { return x.Client == c })

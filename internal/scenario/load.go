@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/chatprobe/chatprobe/internal/source"
@@ -8,9 +9,9 @@ import (
 )
 
 // loadScenarios reads one entry: one scenario, or one for each value of each:.
-func (s *Suite) loadScenarios(n source.Node, about string, errs *source.Errors) []*Scenario {
+func (s *Suite) loadScenarios(n source.Node, file fileHead, errs *source.Errors) []*Scenario {
 	keys := n.Keys(errs, "name", "title", "requirement", "level", "clients", "steps",
-		"hint", "tags", "when", "after", "each")
+		"hint", "tags", "points", "when", "needs", "after", "each", "tests")
 	switch steps := keys["steps"]; {
 	case !n.IsMap():
 		return nil
@@ -48,8 +49,8 @@ func (s *Suite) loadScenarios(n source.Node, about string, errs *source.Errors) 
 	}
 	var list []*Scenario
 	for i, c := range combinations {
-		l := &loader{suite: s, errs: errs, each: c, bound: map[string]bool{}, used: map[string]bool{}}
-		list = append(list, l.loadScenario(keys, about, suffix[i]))
+		l := &loader{suite: s, errs: errs, each: c, bound: map[string]bool{}, used: map[string]bool{}, fitting: file.fitting}
+		list = append(list, l.loadScenario(keys, file, suffix[i]))
 		for _, pair := range keys["each"].Pairs(errs) {
 			if name := pair.Key.Raw(); !l.used[name] && len(pair.Value.Items()) > 0 {
 				errs.Add(pair.Key.Pos(), "each: no step uses $%s", name)
@@ -59,20 +60,28 @@ func (s *Suite) loadScenarios(n source.Node, about string, errs *source.Errors) 
 	return list
 }
 
-func (l *loader) loadScenario(keys map[string]source.Node, about, suffix string) *Scenario {
+func (l *loader) loadScenario(keys map[string]source.Node, file fileHead, suffix string) *Scenario {
 	sc := &Scenario{
 		Name:  keys["name"].Text(l.errs),
 		Title: keys["title"].Text(l.errs),
-		About: strings.TrimSpace(about),
+		About: strings.TrimSpace(file.about),
 		Hint:  strings.TrimSpace(keys["hint"].Text(l.errs)),
 		Tags:  keys["tags"].Texts(l.errs),
 		After: keys["after"].Texts(l.errs),
 		Level: wire.Must,
 		Pos:   keys["name"].Pos(),
+
+		TestsClient: file.testsClient || testsClient(keys["tests"], l.errs),
+		Common:      file.common,
+		inherited:   file.fitting,
+	}
+	if n := keys["points"]; !n.IsNull() {
+		sc.Points = n.Int(l.errs, 0, 1_000_000)
 	}
 	if !nameSyntax.MatchString(sc.Name) {
 		l.errs.Add(sc.Pos, "a scenario's name is lower-case words with hyphens between them")
 	}
+	sc.Base = sc.Name
 	sc.Name += suffix
 	if sc.Title == "" {
 		sc.Title = strings.ReplaceAll(sc.Name, "-", " ")
@@ -99,6 +108,7 @@ func (l *loader) loadScenario(keys map[string]source.Node, about, suffix string)
 		}
 		sc.When = append(sc.When, Condition{name, values})
 	}
+	l.loadNeeds(keys["needs"])
 	l.loadClients(keys["clients"])
 	l.declareClients(keys["steps"])
 	for _, n := range keys["steps"].Items() {
@@ -106,7 +116,8 @@ func (l *loader) loadScenario(keys map[string]source.Node, about, suffix string)
 			sc.Steps = append(sc.Steps, step)
 		}
 	}
-	if l.errs.Len() == before {
+	l.checkTransport()
+	if l.errs.Len() == before && !sc.TestsClient {
 		l.planFences()
 	}
 	return sc
@@ -137,5 +148,56 @@ func (l *loader) loadRequirement(id, level source.Node) {
 		l.errs.Add(level.Pos(), "a scenario may bind less than its requirement, not more: %s is a %s", sc.Requirement.ID, sc.Level)
 	default:
 		sc.Level = given
+	}
+}
+
+// OwnPort in needs: says that the target must choose its port itself.
+const OwnPort = "own_port"
+
+// loadNeeds reads what a scenario does not apply without: messages, parameters
+// such as hear.user, settings. They are known by now, so a scenario that is
+// this suite's own has no use for most of them; one that is common to several
+// protocols does not fit where one is missing.
+func (l *loader) loadNeeds(n source.Node) {
+	p := l.suite.Protocol
+	for _, item := range n.Items() {
+		need := item.Text(l.errs)
+		message, param, isParam := strings.Cut(need, ".")
+		m := p.Message(message)
+		switch {
+		case need == OwnPort:
+			l.scenario.Needs = append(l.scenario.Needs, need)
+		case isParam && m != nil && slices.Contains(m.Params(), param):
+		case !isParam && (m != nil || p.Setting(need) != nil):
+		default:
+			l.errs.Add(item.Pos(), "needs: the protocol has no %q", need).Hint = "a message, a parameter such as hear.user, a setting, or " + OwnPort
+		}
+	}
+}
+
+// checkTransport finds steps that UDP cannot have.
+func (l *loader) checkTransport() {
+	if l.suite.Protocol.Transport != "udp" {
+		return
+	}
+	for _, step := range l.scenario.Steps {
+		var why string
+		switch do := step.Do.(type) {
+		case HalfClose, Reset, Disconnected, StaysConnected, StopReading, ReadAgain:
+			why = "UDP has no connections"
+		case SendRest:
+			why = "a datagram is sent as a whole"
+		case Send:
+			if !do.How.IsWhole() || len(do.Messages) > 1 {
+				why = "a datagram is one message, and sent as a whole"
+			}
+		case SendBytes:
+			if !do.How.IsWhole() {
+				why = "a datagram is sent as a whole"
+			}
+		}
+		if why != "" {
+			l.errs.Add(step.Pos, "%s", why)
+		}
 	}
 }

@@ -26,7 +26,7 @@ func loadText(t testing.TB, files map[string]string) (*Suite, error) {
 	for name, text := range files {
 		fsys[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	return Load(fsys, ".")
+	return Load(fsys, ".", nil)
 }
 
 // play loads one scenario, of which text is everything but the name.
@@ -58,7 +58,7 @@ func TestLoadErrors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			suite, err := Load(fstest.MapFS{ProtocolFile: {Data: text}}, ".")
+			suite, err := Load(fstest.MapFS{ProtocolFile: {Data: text}}, ".", nil)
 			checkGolden(t, file, suite, err)
 		})
 	}
@@ -145,11 +145,11 @@ func TestLoadFolder(t *testing.T) {
 	suite, err := Load(fstest.MapFS{
 		"suites/my[1]/protocol.yaml": {Data: protocol},
 		"suites/my[1]/a.yaml":        {Data: []byte("scenarios:\n  - name: one\n    steps: [alice connects: ]\n")},
-	}, "suites/my[1]")
+	}, "suites/my[1]", nil)
 	if err != nil || suite.Name != "my[1]" || len(suite.Scenarios) != 1 {
 		t.Errorf("%+v, %v", suite, err)
 	}
-	if _, err := Load(fstest.MapFS{"x.yaml": {}}, "."); !errors.Is(err, fs.ErrNotExist) ||
+	if _, err := Load(fstest.MapFS{"x.yaml": {}}, ".", nil); !errors.Is(err, fs.ErrNotExist) ||
 		!strings.Contains(err.Error(), "a suite is a folder with a protocol.yaml") {
 		t.Errorf("without a protocol: %v", err)
 	}
@@ -164,7 +164,7 @@ func TestLoadWithoutRoom(t *testing.T) {
 		{head + "procedures: {login: [client sends: {say: {text: $self}}]}\n", "[alice does: login]",
 			"a.yaml:2:11: one has clients that log in, and protocol.yaml has no fence:, which shows that the server is done with that"},
 	} {
-		_, err := Load(fstest.MapFS{ProtocolFile: {Data: []byte(tt.protocol)}, "a.yaml": {Data: []byte("scenarios:\n  - name: one\n    steps: " + tt.steps)}}, ".")
+		_, err := Load(fstest.MapFS{ProtocolFile: {Data: []byte(tt.protocol)}, "a.yaml": {Data: []byte("scenarios:\n  - name: one\n    steps: " + tt.steps)}}, ".", nil)
 		got := ""
 		if err != nil {
 			got, _, _ = strings.Cut(err.Error(), "\n")

@@ -41,6 +41,9 @@ func (l *loader) message(n source.Node, expected bool) (*wire.Message, map[strin
 	for _, p := range params.Pairs(l.errs) {
 		param := p.Key.Raw()
 		if !slices.Contains(m.Params(), param) {
+			if l.fitting {
+				continue
+			}
 			l.errs.Add(p.Key.Pos(), "message %s has no parameter %q", name, param).Hint = source.DidYouMean(param, m.Params())
 			continue
 		}
@@ -49,6 +52,9 @@ func (l *loader) message(n source.Node, expected bool) (*wire.Message, map[strin
 		args[param] = v
 		switch isList := v.list != nil; {
 		case l.errs.Len() > before:
+		case m.TakesAny(param):
+			v.raw = v.isJSON && !p.Value.IsQuoted()
+			args[param] = v
 		case isList && !m.IsList(param):
 			l.errs.Add(p.Value.Pos(), "%s is one text and no list", param)
 		case !isList && m.IsList(param) && v.Bind == "":

@@ -14,7 +14,7 @@ import (
 // takes, and how its object is read.
 type verb struct {
 	names   []string // singular, plural
-	server  bool     // WHO is the server
+	who     string   // server or program; empty for clients
 	options []string
 	parse   func(l *loader, what source.Node, options map[string]source.Node) Action
 }
@@ -23,14 +23,14 @@ var cutting = []string{"pieces", "split", "cut"}
 
 var verbs = []verb{
 	{names: []string{"connects", "connect"}, parse: bare(Connect{})},
-	{names: []string{"does", "do"}, options: []string{"as", "until", "settle"}, parse: (*loader).parseDo},
-	{names: []string{"sends", "send"}, options: append([]string{"set", "times"}, cutting...), parse: (*loader).parseSend},
+	{names: []string{"does", "do"}, options: []string{"as", "until", "settle", "optional"}, parse: (*loader).parseDo},
+	{names: []string{"sends", "send"}, options: append([]string{"set", "times", "until"}, cutting...), parse: (*loader).parseSend},
 	{names: []string{"sends bytes", "send bytes"}, options: cutting, parse: (*loader).parseSendBytes},
 	{names: []string{"sends text", "send text"}, options: cutting, parse: (*loader).parseSendText},
 	{names: []string{"sends the rest", "send the rest"}, parse: bare(SendRest{})},
-	{names: []string{"receives", "receive"}, options: []string{"times", "next"}, parse: (*loader).parseReceive},
-	{names: []string{"receives all of", "receive all of"}, parse: (*loader).parseAllOf},
-	{names: []string{"receives one of", "receive one of"}, parse: (*loader).parseOneOf},
+	{names: []string{"receives", "receive"}, options: []string{"times", "next", "optional"}, parse: (*loader).parseReceive},
+	{names: []string{"receives all of", "receive all of"}, options: []string{"optional"}, parse: (*loader).parseAllOf},
+	{names: []string{"receives one of", "receive one of"}, options: []string{"optional"}, parse: (*loader).parseOneOf},
 	{names: []string{"receives no", "receive no"}, parse: (*loader).parseReceiveNo},
 	{names: []string{"receives nothing", "receive nothing"}, parse: bare(ReceiveNothing{})},
 	{names: []string{"is disconnected", "are disconnected"}, parse: bare(Disconnected{})},
@@ -40,10 +40,20 @@ var verbs = []verb{
 	{names: []string{"resets", "reset"}, parse: bare(Reset{})},
 	{names: []string{"stops reading", "stop reading"}, parse: bare(StopReading{})},
 	{names: []string{"reads again", "read again"}, parse: bare(ReadAgain{})},
-	{names: []string{"prints"}, server: true, options: []string{"times", "within", "since"}, parse: (*loader).parsePrints},
-	{names: []string{"stops"}, server: true, parse: (*loader).parseStop},
-	{names: []string{"exits"}, server: true, parse: bare(Exits{})},
-	{names: []string{"is up"}, server: true, parse: bare(IsUp{})},
+	{names: []string{"prints"}, who: serverWho, options: []string{"times", "within", "since"}, parse: (*loader).parsePrints},
+	{names: []string{"stops"}, who: serverWho, parse: (*loader).parseStop},
+	{names: []string{"exits"}, who: serverWho, parse: bare(Exits{})},
+	{names: []string{"is up"}, who: serverWho, parse: bare(IsUp{})},
+	{names: []string{"sends"}, who: serverWho, options: cutting, parse: (*loader).parseServerSends},
+	{names: []string{"closes"}, who: serverWho, parse: bare(ServerCloses{})},
+	{names: []string{"resets"}, who: serverWho, parse: bare(ServerResets{})},
+	{names: []string{"types"}, who: programWho, options: []string{"enter"}, parse: (*loader).parseTypes},
+	{names: []string{"shows"}, who: programWho, parse: (*loader).parseShows},
+	{names: []string{"sends"}, who: programWho, parse: (*loader).parseProgramSends},
+	{names: []string{"sends nothing"}, who: programWho, parse: bare(ProgramSendsNothing{})},
+	{names: []string{"input ends"}, who: programWho, parse: bare(InputEnds{})},
+	{names: []string{"is stopped"}, who: programWho, parse: (*loader).parseProgramStop},
+	{names: []string{"exits"}, who: programWho, parse: bare(ProgramExits{})},
 }
 
 // bare is a verb without an object.
@@ -69,13 +79,16 @@ func (l *loader) step(n source.Node) *Step {
 	}
 	key := pairs[0].Key
 	names, phrase := splitKey(key.Raw())
-	server := len(names) == 1 && names[0] == serverWho
-	v := l.verb(key, phrase, server)
+	who := ""
+	if len(names) == 1 && (names[0] == serverWho || names[0] == programWho) {
+		who = names[0]
+	}
+	v := l.verb(key, phrase, who)
 	if v == nil {
 		return nil
 	}
 	step := &Step{Pos: key.Pos(), Text: strings.TrimSpace(key.Raw() + ": " + pairs[0].Value.Flow())}
-	if !server {
+	if who == "" {
 		if step.Who = l.who(key.Pos(), names); len(step.Who) == 0 {
 			return nil
 		}
@@ -101,7 +114,13 @@ func (l *loader) step(n source.Node) *Step {
 		options[name] = p.Value
 		step.Text += fmt.Sprintf(", %s: %s", name, p.Value.Flow())
 	}
+	if n, ok := options["optional"]; ok {
+		if step.Optional = n.Bool(l.errs); !l.inProtocol {
+			l.errs.Add(n.Pos(), "optional: is for the steps of a procedure")
+		}
+	}
 	step.Do = v.parse(l, pairs[0].Value, options)
+	l.checkSide(key, step.Do)
 	switch step.Do.(type) {
 	case ReceiveNo, ReceiveNothing, StaysConnected, IsUp:
 		if l.inProtocol {
@@ -135,22 +154,28 @@ func withColon(text string) string {
 	return "such as - alice sends: {say: {text: hello}}"
 }
 
-func (l *loader) verb(key source.Node, phrase string, server bool) *verb {
+func (l *loader) verb(key source.Node, phrase, who string) *verb {
 	var known, singular []string
+	var other string // who else could do that
+	found := false
 	for i, v := range verbs {
-		switch isVerb := slices.Contains(v.names, phrase); {
-		case isVerb && v.server == server:
+		switch {
+		case v.who == who && slices.Contains(v.names, phrase):
 			return &verbs[i]
-		case isVerb && v.server:
-			l.errs.Add(key.Pos(), "a client cannot do that").Hint = "server " + phrase + ":"
-			return nil
-		case isVerb:
-			l.errs.Add(key.Pos(), "the server cannot be told to do that").Hint = "that is for a client, such as alice " + phrase + ":"
-			return nil
-		case v.server == server:
+		case slices.Contains(v.names, phrase):
+			other, found = v.who, true
+		case v.who == who:
 			known = append(known, v.names...)
 			singular = append(singular, v.names[0])
 		}
+	}
+	if found {
+		names := map[string]string{"": "a client", serverWho: "the server", programWho: "the program"}
+		e := l.errs.Add(key.Pos(), "%s cannot do that", names[who])
+		if e.Hint = other + " " + phrase + ":"; other == "" {
+			e.Hint = "that is for a client, such as alice " + phrase + ":"
+		}
+		return nil
 	}
 	if phrase == "" {
 		l.errs.Add(key.Pos(), "a step is WHO VERB: WHAT").Hint = withColon("")
@@ -185,14 +210,19 @@ func (l *loader) parseDo(what source.Node, options map[string]source.Node) Actio
 		d.As, d.HasAs = l.value(as, false), true
 	}
 	if until := options["until"]; !until.IsZero() {
-		if until.Text(l.errs) != "settled" || !d.Procedure.Settles() {
-			l.errs.Add(until.Pos(), "until: settled, behind a login, is the only choice")
+		switch {
+		case until.Raw() != "settled":
+			x := l.expected(until)
+			d.Until = &x
+		case !d.Procedure.Settles():
+			l.errs.Add(until.Pos(), "only a login settles")
+		default:
+			d.UntilSettled = true
 		}
-		d.UntilSettled = true
 	}
 	if settle := options["settle"]; !settle.IsZero() {
 		d.Unsettled = !settle.Bool(l.errs)
-		if !d.Procedure.Settles() || d.Unsettled && d.UntilSettled {
+		if !d.Procedure.Settles() || d.Unsettled && (d.UntilSettled || d.Until != nil) {
 			l.errs.Add(settle.Pos(), "settle: no is for a login that may be refused, and does not go with until:")
 		}
 	}
@@ -226,6 +256,13 @@ func (l *loader) parseSend(what source.Node, options map[string]source.Node) Act
 	}
 	if n := options["times"]; !n.IsNull() {
 		s.Times = l.number(n, 1)
+	}
+	if n := options["until"]; !n.IsNull() {
+		x := l.expected(n)
+		s.Until = &x
+		if s.Times.IsSet() || !s.How.IsWhole() {
+			l.errs.Add(n.Pos(), "until: does not go with times:, pieces:, split: or cut:")
+		}
 	}
 	set := options["set"]
 	if set.IsNull() || len(s.Messages) == 0 {
@@ -296,6 +333,19 @@ func (l *loader) parseReceiveNo(what source.Node, _ map[string]source.Node) Acti
 
 var printedRegex = regexp.MustCompile(`(?s)^/(.*)/([ims]*)$`)
 
+// printed reads a text or a regular expression.
+func (l *loader) printed(n source.Node) Printed {
+	m := printedRegex.FindStringSubmatch(n.Raw())
+	if m == nil {
+		return Printed{Text: l.value(n, false)}
+	}
+	p := Printed{Text: Value{parts: l.refs(m[1], n.Pos())}, IsRegex: true, Flags: m[2]}
+	if _, err := p.Compile(l.trialLookup); err != nil {
+		l.errs.Add(n.Pos(), "this regular expression is wrong: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	return p
+}
+
 func (l *loader) parsePrints(what source.Node, options map[string]source.Node) Action {
 	p := Prints{}
 	items := []source.Node{what}
@@ -307,16 +357,7 @@ func (l *loader) parsePrints(what source.Node, options map[string]source.Node) A
 		return p
 	}
 	for _, item := range items {
-		if m := printedRegex.FindStringSubmatch(item.Raw()); m != nil {
-			re, err := regexp.Compile("(?m" + m[2] + ")" + m[1])
-			if err != nil {
-				l.errs.Add(item.Pos(), "this regular expression is wrong: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-				continue
-			}
-			p.Texts = append(p.Texts, Printed{Regex: re})
-			continue
-		}
-		p.Texts = append(p.Texts, Printed{Text: l.value(item, false)})
+		p.Texts = append(p.Texts, l.printed(item))
 	}
 	if n := options["times"]; !n.IsNull() {
 		p.Times = l.number(n, 1)
@@ -342,12 +383,16 @@ func (l *loader) parsePrints(what source.Node, options map[string]source.Node) A
 var StopWays = []string{"interrupt", "terminate"}
 
 func (l *loader) parseStop(what source.Node, _ map[string]source.Node) Action {
+	return Stop{How: l.stopWay(what)}
+}
+
+func (l *loader) stopWay(what source.Node) Value {
 	v := l.value(what, false)
 	l.tryValue(what, v, func(text string) error {
 		if !slices.Contains(StopWays, text) && !strings.HasPrefix(text, "type:") {
-			return fmt.Errorf("a server stops by %s or type:TEXT, not by %q", strings.Join(StopWays, ", "), text)
+			return fmt.Errorf("a program stops by %s or type:TEXT, not by %q", strings.Join(StopWays, ", "), text)
 		}
 		return nil
 	})
-	return Stop{How: v}
+	return v
 }

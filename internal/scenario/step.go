@@ -12,6 +12,8 @@ type Step struct {
 	Text string    // as it could stand in the file, on one line
 	Who  []*Client // empty where the server or the program is meant
 	Do   Action
+	// Optional says that it does not matter if what it waits for does not come.
+	Optional bool
 	// Fence says how the end of everything so far is proved, for a step that
 	// claims silence.
 	Fence *Fence
@@ -30,6 +32,8 @@ type (
 		HasAs     bool
 		// UntilSettled repeats a login, on a new connection, until it settles.
 		UntilSettled bool
+		// Until repeats the procedure until this message comes; may be nil.
+		Until *Expected
 		// First marks the login of the first client of all, where the next step
 		// logs in another: they settle with each other then.
 		First bool
@@ -42,6 +46,8 @@ type (
 		Messages []Outgoing
 		How      Cutting
 		Times    Value // how often; none means once
+		// Until sends again, after 20, 40, 80 ms …, until this comes; may be nil.
+		Until *Expected
 	}
 	// SendBytes sends bytes that are no message of the protocol.
 	SendBytes struct {
@@ -89,6 +95,47 @@ type (
 	// IsUp proves that the target takes a new client.
 	IsUp struct{}
 )
+
+// The actions of scenarios that test a client program. The probe is its server.
+type (
+	// Types types a text, and Enter behind it.
+	Types struct {
+		Text    Value
+		NoEnter bool
+	}
+	// Shows waits until the program shows a text.
+	Shows struct{ Text Printed }
+	// ProgramSends waits for a message from the program.
+	ProgramSends struct{ Message Expected }
+	// ProgramSendsNothing claims that it sends nothing.
+	ProgramSendsNothing struct{}
+	// InputEnds ends the program's input.
+	InputEnds struct{}
+	// ProgramStop ends the program from outside.
+	ProgramStop struct{ How Value }
+	// ProgramExits waits until the program has ended.
+	ProgramExits struct{}
+	// ServerSends sends messages to the program.
+	ServerSends struct {
+		Messages []Outgoing
+		How      Cutting
+	}
+	// ServerCloses closes the program's connection.
+	ServerCloses struct{}
+	// ServerResets resets it.
+	ServerResets struct{}
+)
+
+func (Types) action()               {}
+func (Shows) action()               {}
+func (ProgramSends) action()        {}
+func (ProgramSendsNothing) action() {}
+func (InputEnds) action()           {}
+func (ProgramStop) action()         {}
+func (ProgramExits) action()        {}
+func (ServerSends) action()         {}
+func (ServerCloses) action()        {}
+func (ServerResets) action()        {}
 
 func (Connect) action()        {}
 func (Do) action()             {}
@@ -153,8 +200,22 @@ func (c Cutting) IsWhole() bool {
 // A Printed is a text or a regular expression to be found in what the target
 // prints.
 type Printed struct {
-	Text  Value
-	Regex *regexp.Regexp // instead of Text
+	Text    Value
+	IsRegex bool   // Text is an expression, in which references are quoted
+	Flags   string // of it
+}
+
+// Compile makes the expression of a Printed that is one, with its references
+// filled in.
+func (p Printed) Compile(lookup func(Ref) (string, error)) (*regexp.Regexp, error) {
+	expr, err := p.Text.Text(func(r Ref) (string, error) {
+		text, err := lookup(r)
+		return regexp.QuoteMeta(text), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return regexp.Compile("(?m" + p.Flags + ")" + expr)
 }
 
 // A Procedure is a named list of steps of the protocol file, done by one
@@ -169,6 +230,9 @@ type Procedure struct {
 func (p *Procedure) Settles() bool { return p.Name == loginName }
 
 const loginName = "login"
+
+// Program is the client program that a scenario tests.
+var Program = &Client{Name: programWho}
 
 // Self stands in the steps of a procedure for the client that does it.
 var Self = &Client{Name: "client"}
@@ -185,9 +249,15 @@ type Client struct {
 	Crowd bool
 }
 
-// A FenceRule is how a protocol proves that the server is done: a message
-// that carries a token, and how the token arrives at the others.
+// A FenceRule is how a protocol proves that the server is done: a question
+// that it answers, or a message that carries a token, and how the token arrives
+// at the others. A protocol has either or both.
 type FenceRule struct {
-	Token   Outgoing
-	Arrives Expected
+	Question *Outgoing // nil if there is none
+	Answer   Expected
+	Token    Outgoing // its Message is empty if there is none
+	Arrives  Expected
 }
+
+// HasToken says that a client can be heard by the others.
+func (f *FenceRule) HasToken() bool { return f.Token.Message != "" }

@@ -191,8 +191,10 @@ func describe(a Action) string {
 		}
 	case Prints:
 		for _, p := range a.Texts {
-			if p.Regex != nil {
-				add("/%s/", p.Regex)
+			if p.IsRegex {
+				re, _ := p.Compile(nil)
+				add("/%s/", re)
+				continue
 			}
 			value("", p.Text)
 		}

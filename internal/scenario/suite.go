@@ -4,7 +4,7 @@
 //
 // A suite is a folder:
 //
-//	suite, err := scenario.Load(os.DirFS("."), "mysuite")
+//	suite, err := scenario.Load(os.DirFS("."), "mysuite", scenarios.Files)
 //	for _, s := range suite.Scenarios {
 //		fmt.Println(s.Name, s.Requirement.ID, len(s.Steps))
 //	}
@@ -39,25 +39,37 @@ type Suite struct {
 	Scenarios  []*Scenario // in the order of files by name, and as written
 	Procedures []*Procedure
 	Fence      *FenceRule // nil if the protocol has none
+
+	unfit map[string]error // why common scenarios do not fit, by name
 }
 
 // A Scenario is one play.
 type Scenario struct {
 	Name        string
+	Base        string // Name without what each: adds to it
 	Title       string
 	About       string // what the file says about itself
 	Hint        string // the usual mistake
 	Requirement *wire.Requirement
 	Level       wire.Level
 	Tags        []string
+	Points      int         // what it counts in a grade; 0 where nothing is said
 	When        []Condition // settings under which it applies
+	Needs       []string    // what else it does not apply without: own_port
 	After       []string    // scenarios whose failure makes this one pointless
 	Clients     []*Client   // in order of first mention
 	Steps       []*Step
 	// Hidden says that a client that no step names is needed, to settle with
 	// or as a witness.
 	Hidden bool
+	// TestsClient says that the target is a client program, and the probe is
+	// the server.
+	TestsClient bool
+	// Common says that it is written for every protocol that has what it needs.
+	Common bool
 	Pos    source.Pos
+
+	inherited bool // written for another protocol, or for all
 }
 
 // A Condition is a setting and the values of it under which a scenario applies.
@@ -69,15 +81,32 @@ type Condition struct {
 // ProtocolFile is the name of the protocol file in a suite's folder.
 const ProtocolFile = "protocol.yaml"
 
-// Load reads the suite in folder dir of fsys. The error holds all that is
-// wrong in all its files; it is a source.List unless a file could not be read.
-func Load(fsys fs.FS, dir string) (*Suite, error) {
+// CommonDir is the folder of the library that holds the scenarios for every
+// protocol.
+const CommonDir = "common"
+
+// Load reads the suite in folder dir of fsys. What it extends, and the
+// scenarios that all suites have in common, are looked for in library, which
+// may be nil. The error holds all that is wrong in all its files; it is a
+// source.List unless a file could not be read.
+func Load(fsys fs.FS, dir string, library fs.FS) (*Suite, error) {
 	protoName := path.Join(dir, ProtocolFile)
 	data, err := fs.ReadFile(fsys, protoName)
 	if err != nil {
 		return nil, fmt.Errorf("read suite: %w (a suite is a folder with a %s)", err, ProtocolFile)
 	}
-	protocol, err := wire.Load(protoName, data)
+	var bases []folder // what it extends, nearest first
+	open := func(name string) (string, []byte, error) {
+		f, err := findBase(fsys, dir, library, name)
+		if err != nil {
+			return "", nil, err
+		}
+		bases = append(bases, f)
+		file := path.Join(f.dir, ProtocolFile)
+		data, err := fs.ReadFile(f.fsys, file)
+		return file, data, err
+	}
+	protocol, err := wire.Load(protoName, data, open)
 	if err != nil {
 		return nil, err
 	}
@@ -87,22 +116,26 @@ func Load(fsys fs.FS, dir string) (*Suite, error) {
 	}
 	var errs source.Errors
 	s.loadProtocolSteps(&errs)
-	entries, err := fs.ReadDir(fsys, dir)
+	own, err := s.loadFolder(folder{fsys, dir}, &errs)
 	if err != nil {
-		return nil, fmt.Errorf("read suite: %w", err)
+		return nil, err
 	}
-	for _, entry := range entries {
-		ext := path.Ext(entry.Name())
-		if entry.IsDir() || entry.Name() == ProtocolFile || ext != ".yaml" && ext != ".yml" {
-			continue
-		}
-		file := path.Join(dir, entry.Name())
-		data, err := fs.ReadFile(fsys, file)
+	for _, base := range bases {
+		inherited, err := s.loadFit(base, &errs)
 		if err != nil {
-			return nil, fmt.Errorf("read suite: %w", err)
+			return nil, err
 		}
-		s.loadFile(file, data, &errs)
+		own = append(without(inherited, own), own...)
 	}
+	if _, err := fs.Stat(nonNil(library), CommonDir); err == nil {
+		common, err := s.loadFit(folder{library, CommonDir}, &errs)
+		if err != nil {
+			return nil, err
+		}
+		own = append(s.takeCommon(without(common, own), &errs), own...)
+	}
+	s.Scenarios = own
+	s.dropDangling()
 	s.checkNames(&errs)
 	s.checkRoom(&errs)
 	if err := errs.Err(); err != nil {
@@ -121,7 +154,7 @@ func (s *Suite) checkNames(errs *source.Errors) {
 	}
 	for _, sc := range s.Scenarios {
 		for _, name := range sc.After {
-			if seen[name] == nil {
+			if seen[name] == nil && !slices.ContainsFunc(s.Scenarios, func(o *Scenario) bool { return o.Base == name }) {
 				errs.Add(sc.Pos, "after: there is no scenario %q", name).Hint = source.DidYouMean(name, s.names())
 			}
 		}
@@ -169,77 +202,6 @@ func (s *Suite) Procedure(name string) *Procedure {
 	return nil
 }
 
-// loader reads one scenario, or the steps of the protocol file.
-type loader struct {
-	suite    *Suite
-	scenario *Scenario // nil in the protocol file
-	errs     *source.Errors
-	each     map[string]string // values of each:
-	bound    map[string]bool   // names bound by ?x so far
-	used     map[string]bool   // names of each: that steps use
-	// inProtocol allows $self and $token, and the client called "client".
-	inProtocol bool
-}
-
-func (s *Suite) loadProtocolSteps(errs *source.Errors) {
-	l := &loader{suite: s, errs: errs, bound: map[string]bool{}, inProtocol: true}
-	for _, p := range s.Protocol.Procedures {
-		proc := &Procedure{Name: p.Name}
-		for _, n := range p.Steps.Items() {
-			if step := l.step(n); step != nil {
-				proc.Steps = append(proc.Steps, step)
-			}
-		}
-		s.Procedures = append(s.Procedures, proc)
-	}
-	if s.Protocol.Fence.IsNull() {
-		return
-	}
-	keys := s.Protocol.Fence.Keys(errs, "token", "arrives")
-	if keys["token"].IsNull() || keys["arrives"].IsNull() {
-		errs.Add(s.Protocol.Fence.Pos(), "a fence needs token: (what is sent) and arrives: (how the others receive it)")
-		return
-	}
-	before := errs.Len()
-	f := &FenceRule{Token: l.outgoing(keys["token"]), Arrives: l.expected(keys["arrives"])}
-	if errs.Len() == before && !(carriesToken(f.Token.Args) && carriesToken(f.Arrives.Args)) {
-		errs.Add(s.Protocol.Fence.Pos(), "token: and arrives: must both contain $token").Hint =
-			"token: {say: {text: $token}}, arrives: {hear: {user: $self, text: $token}}"
-	}
-	s.Fence = f
-}
-
-func carriesToken(args map[string]Value) bool {
-	for _, v := range args {
-		if v.refersTo(TokenText) {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *Suite) loadFile(name string, data []byte, errs *source.Errors) {
-	root := source.Parse(name, data, errs)
-	if root.IsZero() {
-		return
-	}
-	keys := root.Keys(errs, "about", "scenarios")
-	about := keys["about"].Text(errs)
-	if !root.IsMap() {
-		return
-	}
-	switch list := keys["scenarios"]; {
-	case list.IsNull():
-		errs.Add(root.Pos(), "there are no scenarios in this file").Hint = "scenarios: and below it a list, each entry beginning with - name:"
-	case !list.IsList():
-		errs.Add(list.Pos(), "scenarios: is a list").Hint = "begin each scenario with - name:"
-		return
-	}
-	for _, n := range keys["scenarios"].Items() {
-		s.Scenarios = append(s.Scenarios, s.loadScenarios(n, about, errs)...)
-	}
-}
-
 // Applies says whether the scenario is to be played under these settings, or
 // why not.
 func (sc *Scenario) Applies(settings map[string]string) (bool, string) {
@@ -268,6 +230,24 @@ func (sc *Scenario) Uses() (output, process bool) {
 		}
 	}
 	return output, process
+}
+
+// CutsUp says whether the scenario is about messages in pieces, or several in
+// one segment.
+func (sc *Scenario) CutsUp() bool {
+	for _, step := range sc.Steps {
+		switch do := step.Do.(type) {
+		case Send:
+			if !do.How.IsWhole() || len(do.Messages) > 1 {
+				return true
+			}
+		case SendBytes:
+			if !do.How.IsWhole() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Listed counts the clients that are in the room before the first step.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/chatprobe/chatprobe/internal/source"
+	"github.com/chatprobe/chatprobe/internal/wire"
 )
 
 // A Value is something written in a scenario that has its final form only
@@ -22,6 +23,9 @@ type Value struct {
 
 	repeat *Value // repeat it
 	times  *Value // so many times
+
+	isJSON bool // written as a number, true, false or null
+	raw    bool // and sent as one
 }
 
 // RefKind says what a reference stands for.
@@ -63,7 +67,11 @@ func (v Value) Expand(lookup func(Ref) (string, error)) (any, error) {
 		}
 		return list, nil
 	}
-	return v.Text(lookup)
+	text, err := v.Text(lookup)
+	if v.raw && err == nil {
+		return wire.Raw(text), nil
+	}
+	return text, err
 }
 
 // Text is Expand for a value that is no list.
@@ -97,6 +105,14 @@ func (v Value) Text(lookup func(Ref) (string, error)) (string, error) {
 	return b.String(), nil
 }
 
+// Alone is the reference that v consists of, if it is nothing else.
+func (v Value) Alone() (Ref, bool) {
+	if len(v.parts) != 1 || v.list != nil || v.repeat != nil {
+		return Ref{}, false
+	}
+	return v.parts[0], true
+}
+
 // Int is Text as a whole number.
 func (v Value) Int(lookup func(Ref) (string, error)) (int, error) {
 	text, err := v.Text(lookup)
@@ -115,6 +131,7 @@ func literal(text string) Value { return Value{parts: []Ref{{Kind: Literal, Name
 
 var (
 	refSyntax  = regexp.MustCompile(`\$(\$|[A-Za-z_][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*(\.(ip|port)\b)?)`)
+	jsonSyntax = regexp.MustCompile(`^(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|null)$`)
 	bindSyntax = regexp.MustCompile(`^\?[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
@@ -139,7 +156,7 @@ func (l *loader) value(n source.Node, expected bool) Value {
 		l.bound[text[1:]] = true
 		return Value{Bind: text[1:]}
 	}
-	return Value{parts: l.refs(text, n.Pos())}
+	return Value{parts: l.refs(text, n.Pos()), isJSON: jsonSyntax.MatchString(text)}
 }
 
 // builtValue reads {repeat: x, times: n} and {bytes: 'ff fe'}.
@@ -291,7 +308,7 @@ func (l *loader) ref(name string) (Ref, bool) {
 		return Ref{Kind: ServerPort}, true
 	}
 	stem, field, _ := strings.Cut(name, ".")
-	if c := l.client(stem); c != nil {
+	if c := l.client(stem); c != nil && (field == "" || field == "ip" || field == "port") {
 		kind := map[string]RefKind{"": ClientName, "ip": ClientIP, "port": ClientPort}[field]
 		return Ref{Kind: kind, Client: c}, true
 	}

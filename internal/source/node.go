@@ -280,3 +280,16 @@ func (n Node) Without(keys ...string) Node {
 	n.overlaid = slices.DeleteFunc(n.pairs(), func(p Pair) bool { return slices.Contains(keys, p.Key.Raw()) })
 	return n
 }
+
+// Get is the entry of a mapping of that name, or the zero Node.
+func (n Node) Get(key string) Node {
+	if !n.IsMap() {
+		return Node{}
+	}
+	for _, p := range n.pairs() {
+		if p.Key.Raw() == key {
+			return p.Value
+		}
+	}
+	return Node{}
+}
