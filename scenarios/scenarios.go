@@ -7,8 +7,8 @@ import "embed"
 
 // Files are the built-in suites, a folder each.
 //
-//go:embed framed
+//go:embed framed lines direct datagram
 var Files embed.FS
 
 // Names are the built-in suites in the order in which they are run.
-func Names() []string { return []string{"framed"} }
+func Names() []string { return []string{"framed", "lines", "direct", "datagram"} }

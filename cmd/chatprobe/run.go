@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/chatprobe/chatprobe/internal/builtin"
 	"github.com/chatprobe/chatprobe/internal/engine"
 	"github.com/chatprobe/chatprobe/internal/report"
 	"github.com/chatprobe/chatprobe/internal/scenario"
@@ -254,7 +255,7 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (engine.Lau
 	switch {
 	case command != nil:
 		p.target = strings.Join(command, " ")
-		launch := launchCommand(target.Command{Args: command, ReadyWithin: f.ready})
+		launch := launchCommand(target.Command{Args: command, Network: s.Protocol.Transport, ReadyWithin: f.ready})
 		if !takesPort(command) && f.jobs == 0 {
 			launch = oneByOne(launch)
 		}
@@ -266,22 +267,22 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (engine.Lau
 		}
 		p.target = addr
 		config.Shared = true
-		return launchAddress(addr), config, nil
+		return launchAddress(s.Protocol.Transport, addr), config, nil
 	}
-	b, ok := builtins()[s.Protocol.Name]
+	b, ok := builtin.Named(s.Protocol.Name)
 	if !ok {
 		return nil, config, usage("there is no built-in server for %s: say what to test, with --target HOST:PORT or -- COMMAND", s.Protocol.Name)
 	}
 	p.target = "built-in reference server"
 	config.Trusted, config.Origin = true, transcript.Declared
 	config.Settings = map[string]string{}
-	for name, value := range b.settings {
+	for name, value := range b.Settings {
 		config.Settings[name] = value
 	}
 	for name, value := range p.config.Settings {
 		config.Settings[name] = value
 	}
-	return b.launch, config, nil
+	return b.Launch, config, nil
 }
 
 // play fills the report. All suites share the slots.
