@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -211,10 +212,10 @@ func (f *runFlags) plan(suites []*scenario.Suite, settings map[string]string, co
 	if (f.target != "" || command != nil) && len(suites) != 1 {
 		return nil, usage("a server speaks one protocol: name one suite, as in chatprobe run %s", suites[0].Name)
 	}
+	if err := settled(suites, settings); err != nil {
+		return nil, err
+	}
 	for _, s := range suites {
-		if _, err := s.Protocol.Settle(settings); err != nil {
-			return nil, usage("%w", err)
-		}
 		selected, err := f.selected(s)
 		if err != nil {
 			return nil, err
@@ -238,6 +239,33 @@ func (f *runFlags) plan(suites []*scenario.Suite, settings map[string]string, co
 	return p, nil
 }
 
+// settled checks settings: each is one of at least one of the suites.
+func settled(suites []*scenario.Suite, settings map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		var wrong error
+		known := false
+		for _, s := range suites {
+			if _, err := s.Protocol.Settle(map[string]string{name: settings[name]}); s.Protocol.Setting(name) == nil && wrong == nil {
+				wrong = err
+			} else if err != nil {
+				return usage("%w", err)
+			}
+			known = known || s.Protocol.Setting(name) != nil
+		}
+		if !known {
+			return usage("%w", wrong)
+		}
+	}
+	return nil
+}
+
+// of are those settings that the protocol of s has.
+func of(s *scenario.Suite, settings map[string]string) map[string]string {
+	own := maps.Clone(settings)
+	maps.DeleteFunc(own, func(name, _ string) bool { return s.Protocol.Setting(name) == nil })
+	return own
+}
+
 // slots is how many scenarios are played at once.
 func (f *runFlags) slots(command []string) int {
 	switch {
@@ -252,6 +280,7 @@ func (f *runFlags) slots(command []string) int {
 // aim says how a fresh target for a suite is had, and what is known of it.
 func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (engine.Launch, engine.Config, error) {
 	config := p.config
+	config.Settings = of(s, p.config.Settings)
 	switch {
 	case command != nil:
 		p.target = strings.Join(command, " ")
@@ -275,13 +304,8 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (engine.Lau
 	}
 	p.target = "built-in reference server"
 	config.Trusted, config.Origin = true, transcript.Declared
-	config.Settings = map[string]string{}
-	for name, value := range b.Settings {
-		config.Settings[name] = value
-	}
-	for name, value := range p.config.Settings {
-		config.Settings[name] = value
-	}
+	config.Settings = maps.Clone(b.Settings)
+	maps.Copy(config.Settings, of(s, p.config.Settings))
 	return b.Launch, config, nil
 }
 

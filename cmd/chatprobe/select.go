@@ -18,6 +18,9 @@ func (f *runFlags) selected(s *scenario.Suite) ([]*scenario.Scenario, error) {
 	}
 	var list []*scenario.Scenario
 	for _, sc := range s.Scenarios {
+		if sc.TestsClient {
+			continue // the target is a server here
+		}
 		ok := len(f.scenarios) == 0
 		for _, glob := range f.scenarios {
 			match, err := matches(glob, s.Name, sc.Name)

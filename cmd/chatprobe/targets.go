@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -36,7 +37,7 @@ func launchCommand(command target.Command) engine.Launch {
 		}
 		return &engine.Target{
 			Dial:    dialer(command.Network, p.Addr().String()),
-			OwnPort: !takesPort(command.Args),
+			OwnPort: p.Found,
 			Printed: func(from int64) ([]byte, int64) { return printedSince(p, from) },
 			Exited: func() (string, bool) {
 				status, ended := p.Exited()
@@ -106,5 +107,8 @@ func signalProcess(p *target.Process, how string) error {
 	case "terminate":
 		return p.Signal(syscall.SIGTERM)
 	}
-	return fmt.Errorf("stop the program by %q: not possible yet", how)
+	if text, ok := strings.CutPrefix(how, "type:"); ok {
+		return p.Type(text)
+	}
+	return fmt.Errorf("stop the program by %q: there is no such way", how)
 }

@@ -1,13 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"net"
-	"strconv"
-	"strings"
-	"syscall"
-
 	"github.com/spf13/cobra"
 
 	"github.com/chatprobe/chatprobe/internal/refclient"
@@ -25,12 +18,7 @@ the server says as "* text". The end of the input (Ctrl-D) leaves the room.`,
 		Example: `  refclient framed 127.0.0.1 4445 alice
   refclient framed ::1 4445 alice
   printf 'hello\ngoodbye\n' | refclient framed localhost 4445 bob`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 3 {
-				return fmt.Errorf("framed takes HOST PORT USER, three arguments and not %d", len(args))
-			}
-			return nil
-		},
+		Args: takesAll,
 		RunE: func(command *cobra.Command, args []string) error {
 			addr, err := address(args[0], args[1])
 			if err != nil {
@@ -40,15 +28,7 @@ the server says as "* text". The end of the input (Ctrl-D) leaves the room.`,
 			if err := room.Check(); err != nil {
 				return err
 			}
-			terminal := refclient.NewTerminal(command.InOrStdin(), command.OutOrStdout(), command.ErrOrStderr())
-			err = room.Run(command.Context(), terminal)
-			switch {
-			case err == nil:
-				return nil
-			case errors.Is(err, syscall.ECONNREFUSED):
-				err = fmt.Errorf("%w\nno server listens there; this starts one: refserver framed %s", err, args[1])
-			}
-			return sessionError{err}
+			return play(command, room, args[1])
 		},
 	}
 	flags := command.Flags()
@@ -57,20 +37,4 @@ the server says as "* text". The end of the input (Ctrl-D) leaves the room.`,
 	flags.IntVar(&room.MaxMessage, "max-message", refclient.MaxMessage,
 		"most `bytes` that a message may have, typed or received")
 	return command
-}
-
-// address joins host and port. A host with colons is an IPv6 address, with or
-// without brackets.
-func address(host, port string) (string, error) {
-	if inner, ok := strings.CutPrefix(host, "["); ok {
-		host = strings.TrimSuffix(inner, "]")
-	}
-	if host == "" {
-		return "", errors.New("HOST is empty")
-	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || number == 0 {
-		return "", fmt.Errorf("PORT is a number from 1 to 65535, not %q", port)
-	}
-	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
 }

@@ -3,6 +3,9 @@
 // a client.
 //
 //	refclient framed 127.0.0.1 4445 alice
+//	refclient lines alice chat://127.0.0.1:54307
+//	refclient direct 127.0.0.1 4446
+//	refclient datagram 127.0.0.1 4447
 //
 // Exit codes: 0 the user has ended the session; 1 it could not begin, or the
 // server ended it; 2 wrong usage; 130 interrupted, and in general 128 and the
@@ -16,6 +19,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,16 +43,17 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 At a terminal there is a prompt; on pipes a line in is a message, and a message
 is a line out.`,
 		Example: `  refclient framed 127.0.0.1 4445 alice
+  refclient lines alice chat://127.0.0.1:54307
+  refclient direct 127.0.0.1 4446
+  refclient datagram 127.0.0.1 4447
   echo hello | refclient framed 127.0.0.1 4445 alice`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return errors.New("which protocol? There is: framed")
-		},
+		Args:              cobra.ArbitraryArgs,
+		RunE:              withoutProtocol,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(framedCommand())
+	root.AddCommand(framedCommand(), linesCommand(), directCommand(), datagramCommand())
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -64,6 +69,22 @@ is a line out.`,
 		fmt.Fprintf(errOut, "refclient: %v\n", err)
 	}
 	return code
+}
+
+// withoutProtocol is the error of a command line that names no protocol, or one
+// that there is no client for.
+func withoutProtocol(root *cobra.Command, args []string) error {
+	var names []string
+	for _, command := range root.Commands() {
+		if command.IsAvailableCommand() && command.Name() != "help" {
+			names = append(names, command.Name())
+		}
+	}
+	there := strings.Join(names, ", ")
+	if len(args) == 0 {
+		return fmt.Errorf("which protocol? There are: %s", there)
+	}
+	return fmt.Errorf("unknown protocol %q; there are: %s", args[0], there)
 }
 
 // sessionError is an error of a session. All others are wrong usage: cobra has

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/chatprobe/chatprobe/internal/refserver"
 )
 
 func TestMain(m *testing.M) {
@@ -20,13 +22,20 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	port, closed := listen(t, bob), closedPort(t)
+	lines, _ := serveTCP(t, refserver.Lines{})
+	direct, _ := serveTCP(t, refserver.Direct{})
+	datagram, closedUDP := serveUDP(t, "127.0.0.1"), closedUDPPort(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PORT", port)
+			env.Setenv("LINES_PORT", lines)
+			env.Setenv("DIRECT_PORT", direct)
+			env.Setenv("DATAGRAM_PORT", datagram)
 			env.Setenv("CLOSED_PORT", closed)
+			env.Setenv("CLOSED_UDP_PORT", closedUDP)
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
@@ -99,6 +108,18 @@ func closedPort(t *testing.T) string {
 	return port
 }
 
+// closedUDPPort is closedPort for datagrams: a socket that hears one other only.
+func closedUDPPort(t *testing.T) string {
+	t.Helper()
+	conn, err := net.Dial("udp", net.JoinHostPort("127.0.0.1", serveUDP(t, "127.0.0.1")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_, port, _ := net.SplitHostPort(conn.LocalAddr().String())
+	return port
+}
+
 // bob is a server with one more member, who repeats what is said.
 func bob(conn net.Conn) {
 	user, text, ok := receive(conn)
@@ -130,6 +151,32 @@ func send(conn net.Conn, user, text string) {
 	b := binary.BigEndian.AppendUint16(nil, uint16(len(user)))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
 	conn.Write(fmt.Append(b, user, text))
+}
+
+func TestChatAddress(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"chat://127.0.0.1:54307", "127.0.0.1:54307"},
+		{"chat://[::1]:54307", "[::1]:54307"},
+		{"chat://chat.example:1", "chat.example:1"},
+		{"", ""},
+		{"127.0.0.1:54307", ""},
+		{"http://127.0.0.1:54307", ""},
+		{"chat:127.0.0.1:54307", ""},
+		{"chat://127.0.0.1", ""},
+		{"chat://127.0.0.1:", ""},
+		{"chat://127.0.0.1:0", ""},
+		{"chat://127.0.0.1:65536", ""},
+		{"chat://127.0.0.1:54307/", ""},
+		{"chat://alice@127.0.0.1:http", ""},
+		{"chat://:54307", ""},
+		{"chat://::1:54307", ""},
+	}
+	for _, tt := range tests {
+		got, err := chatAddress(tt.text)
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("chatAddress(%q) = %q, %v, want %q", tt.text, got, err, tt.want)
+		}
+	}
 }
 
 func TestAddress(t *testing.T) {

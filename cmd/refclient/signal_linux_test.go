@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -19,6 +20,15 @@ import (
 // terminal is as it was, and the exit code says how.
 func TestEndsAtTerminal(t *testing.T) {
 	port := listen(t, func(conn net.Conn) { io.Copy(io.Discard, conn) })
+	programs := []struct {
+		args   []string
+		prompt string
+	}{
+		{[]string{"framed", "127.0.0.1", port, "alice"}, "> "},
+		{[]string{"lines", "alice", "chat://127.0.0.1:" + port}, "> "},
+		{[]string{"direct", "127.0.0.1", port}, "> "},
+		{[]string{"datagram", "127.0.0.1", serveUDP(t, "127.0.0.1")}, "] "},
+	}
 	tests := []struct {
 		name string
 		do   func(master *os.File, process *os.Process)
@@ -31,36 +41,84 @@ func TestEndsAtTerminal(t *testing.T) {
 		{"hang up", func(_ *os.File, process *os.Process) { process.Signal(syscall.SIGHUP) }, 129},
 		{"quit", func(_ *os.File, process *os.Process) { process.Signal(syscall.SIGQUIT) }, 131},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			master, slave := openPty(t)
-			before, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
+	for _, program := range programs {
+		for _, tt := range tests {
+			t.Run(program.args[0]+"/"+tt.name, func(t *testing.T) {
+				t.Parallel()
+				master, slave := openPty(t)
+				before := modeOf(t, slave)
+				command := exec.CommandContext(t.Context(), "refclient", program.args...)
+				command.Stdin, command.Stdout, command.Stderr = slave, slave, slave
+				command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+				command.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+				if err := command.Start(); err != nil {
+					t.Fatal(err)
+				}
+				screen := watch(t, master)
+				screen.waitFor(t, program.prompt)
+				tt.do(master, command.Process)
+				command.Wait()
+				if code := command.ProcessState.ExitCode(); code != tt.code {
+					t.Errorf("exit code %d, want %d", code, tt.code)
+				}
+				if modeOf(t, slave) != before {
+					t.Error("the terminal is not as it was")
+				}
+				screen.waitFor(t, "\r\n")
+			})
+		}
+	}
+}
+
+// modeOf is what the system does with keys and output.
+func modeOf(t *testing.T, terminal *os.File) unix.Termios {
+	t.Helper()
+	mode, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *mode
+}
+
+// L-7: on pipes too, the server of lines is told, whatever signal it is.
+func TestLinesSaysGoodbye(t *testing.T) {
+	heard := make(chan string, 1)
+	port := listen(t, func(conn net.Conn) {
+		io.WriteString(conn, "200 Registration successful\n")
+		all, _ := io.ReadAll(conn)
+		heard <- string(all)
+	})
+	signals := []struct {
+		signal syscall.Signal
+		code   int
+	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}, {syscall.SIGHUP, 129}}
+	for _, tt := range signals {
+		t.Run(tt.signal.String(), func(t *testing.T) {
+			command := exec.CommandContext(t.Context(), "refclient", "lines", "alice", "chat://127.0.0.1:"+port)
+			command.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+			typing, err := command.StdinPipe()
 			if err != nil {
 				t.Fatal(err)
 			}
-			command := exec.CommandContext(t.Context(), "refclient", "framed", "127.0.0.1", port, "alice")
-			command.Stdin, command.Stdout, command.Stderr = slave, slave, slave
-			command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-			command.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+			defer typing.Close()
+			out, err := command.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
 			if err := command.Start(); err != nil {
 				t.Fatal(err)
 			}
-			screen := watch(t, master)
-			screen.waitFor(t, "> ")
-			tt.do(master, command.Process)
+			if shown, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+				t.Errorf("the client shows %q, %v", shown, err)
+			}
+			command.Process.Signal(tt.signal)
 			command.Wait()
 			if code := command.ProcessState.ExitCode(); code != tt.code {
 				t.Errorf("exit code %d, want %d", code, tt.code)
 			}
-			after, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
-			if err != nil {
-				t.Fatal(err)
+			if got, want := <-heard, "REGISTER alice CHAT/1.0\nDISCONNECT alice CHAT/1.0\n"; got != want {
+				t.Errorf("the server hears %q, want %q", got, want)
 			}
-			if *after != *before {
-				t.Error("the terminal is not as it was")
-			}
-			screen.waitFor(t, "\r\n")
 		})
 	}
 }

@@ -2,9 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
-	"net"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,7 +44,7 @@ Sizes are in bytes, or as 64KiB or 1MiB. An interrupt or SIGTERM stops the serve
 			case every == 0:
 				every = -1
 			}
-			return serve(cmd, address, refserver.Framed{
+			return serveTCP(cmd, address, refserver.Framed{
 				RosterEvery:  every,
 				MaxMessage:   int(message),
 				MaxName:      int(name),
@@ -55,57 +52,17 @@ Sizes are in bytes, or as 64KiB or 1MiB. An interrupt or SIGTERM stops the serve
 				LoginTimeout: timeout,
 				Outbox:       int(outbox),
 				Roster:       cmd.OutOrStdout(),
-				Log:          slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
+				Log:          logTo(cmd),
 			})
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&listen, "listen", listen, "`HOST:PORT` to listen on; a port given by itself replaces this one's")
+	flags.StringVar(&listen, "listen", listen, listenHelp)
 	flags.DurationVar(&every, "roster-every", every, "how often the list of users is shown; 0: never")
 	flags.Var(&message, "max-message", "longest message that is accepted; a longer one costs its sender the connection")
 	flags.Var(&name, "max-name", "longest user name that is accepted")
-	flags.IntVar(&clients, "max-clients", clients, "connections at a time; more are closed at once")
+	flags.IntVar(&clients, "max-clients", clients, clientsHelp)
 	flags.DurationVar(&timeout, "login-timeout", timeout, "how long a new connection may take to log in")
-	flags.Var(&outbox, "outbox", "how much may wait for a client that reads slowly; with more it is disconnected")
+	flags.Var(&outbox, "outbox", outboxHelp)
 	return cmd
-}
-
-// listenAddress is the address to listen on: that of --listen, with its port replaced by the positional one.
-func listenAddress(listen string, args []string) (string, error) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "", fmt.Errorf("--listen %q: want HOST:PORT, as in 127.0.0.1:4445", listen)
-	}
-	if len(args) > 0 {
-		port = args[0]
-	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "", fmt.Errorf("port %q: want a number from 0 to 65535", port)
-	}
-	return net.JoinHostPort(host, port), nil
-}
-
-// serve listens on address, says so, and serves until the command's context is done.
-func serve(cmd *cobra.Command, address string, server refserver.Framed) error {
-	ctx := cmd.Context()
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return failure{fmt.Errorf("cannot listen on %s: %w", address, err)}
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "listening on %v\nchatprobe settings: %s\n", ln.Addr(), server.Choices())
-
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(ctx, ln) }()
-	select {
-	case err = <-served:
-	case <-ctx.Done():
-		select {
-		case err = <-served:
-		case <-time.After(atMost):
-		}
-	}
-	if err != nil {
-		return failure{err}
-	}
-	return nil
 }

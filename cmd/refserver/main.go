@@ -3,8 +3,8 @@
 //
 //	refserver framed 4445
 //
-// It says on standard output where it listens and, from time to time, who is there; everything else is on standard
-// error. An interrupt or a SIGTERM stops it.
+// It says on standard output where it listens and, where the protocol wants it, who is there; everything else is on
+// standard error. An interrupt or a SIGTERM stops it.
 package main
 
 import (
@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Long: `Refserver is a reference chat server: a sound implementation of a protocol that chatprobe has a suite for, to run a
 client against, to compare a server with, and to read.`,
 		Example: `  refserver framed                          # on 127.0.0.1, the protocol's own port
-  refserver framed 0                        # a free port; which one is printed
+  refserver lines 0                         # a free port; which one is printed
   refserver framed --listen 0.0.0.0:4445    # for the whole network`,
 		Args:              cobra.ArbitraryArgs,
 		RunE:              func(_ *cobra.Command, args []string) error { return unknown(args) },
@@ -53,7 +53,7 @@ client against, to compare a server with, and to read.`,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	cmd.AddCommand(framedCommand())
+	cmd.AddCommand(framedCommand(), linesCommand(), directCommand(), datagramCommand())
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
@@ -72,9 +72,9 @@ client against, to compare a server with, and to read.`,
 // unknown is the error of a command line that begins with no protocol, or with one that there is no server for.
 func unknown(args []string) error {
 	if len(args) == 0 {
-		return errors.New("which protocol? there is framed; see refserver --help")
+		return errors.New("which protocol? there are framed, lines, direct and datagram; see refserver --help")
 	}
-	return fmt.Errorf("unknown protocol %q: there is framed; see refserver --help", args[0])
+	return fmt.Errorf("unknown protocol %q: there are framed, lines, direct and datagram; see refserver --help", args[0])
 }
 
 // failure is an error of a server that was asked for properly. Every other error is wrong usage.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -22,10 +23,13 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"refserver": main})
 }
 
-// TestScripts plays testdata/*.txtar, which know these commands beside testscript's own:
+// TestScripts plays testdata/*.txtar, which know the condition ipv6, and these commands beside testscript's own:
 //
 //	serve ARGS…      starts refserver ARGS and waits until it says where it listens: $addr and $port
 //	say BYTES        connects to $addr, sends BYTES, written as in a Go string, and stays connected
+//	hears BYTES      receives exactly BYTES on the last connection that has said something
+//	exchange D… GOT  sends the datagrams D… to $addr from one socket, which must then receive GOT, where HERE is its
+//	                 own address and port as an INCOMING shows them
 //	shows LINE       waits until the server prints LINE on standard output
 //	wrong ARGS…      runs refserver ARGS, which must end with exit code 2
 //	fails ARGS…      runs refserver ARGS, which must end with exit code 3
@@ -41,12 +45,24 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"serve":  serveCommand,
-			"say":    sayCommand,
-			"shows":  showsCommand,
-			"signal": signalCommand,
-			"wrong":  exits(exitUsage),
-			"fails":  exits(exitFailed),
+			"serve":    serveCommand,
+			"say":      sayCommand,
+			"hears":    hearsCommand,
+			"exchange": exchangeCommand,
+			"shows":    showsCommand,
+			"signal":   signalCommand,
+			"wrong":    exits(exitUsage),
+			"fails":    exits(exitFailed),
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "ipv6" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			ln, err := net.Listen("tcp", "[::1]:0")
+			if err != nil {
+				return false, nil
+			}
+			return true, ln.Close()
 		},
 	})
 }
@@ -56,6 +72,7 @@ type running struct {
 	cmd    *exec.Cmd
 	lines  chan string // of standard output
 	stderr *bytes.Buffer
+	conn   net.Conn // the last that a script has said something on
 }
 
 // within is how long a script waits for something before it fails.
@@ -111,6 +128,38 @@ func sayCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { conn.Close() })
 	_, err = conn.Write([]byte(said))
 	ts.Check(err)
+	ts.Value(running{}).(*running).conn = conn
+}
+
+func hearsCommand(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Unquote(`"` + args[0] + `"`)
+	ts.Check(err)
+	conn := ts.Value(running{}).(*running).conn
+	conn.SetReadDeadline(time.Now().Add(within))
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(conn, got); err != nil || string(got) != want {
+		ts.Fatalf("heard %q (%v), want %q", got[:n], err, want)
+	}
+}
+
+func exchangeCommand(ts *testscript.TestScript, neg bool, args []string) {
+	conn, err := net.Dial("udp", ts.Getenv("addr"))
+	ts.Check(err)
+	defer conn.Close()
+	for _, payload := range args[:len(args)-1] {
+		_, err := conn.Write([]byte(payload))
+		ts.Check(err)
+	}
+	conn.SetReadDeadline(time.Now().Add(within))
+	got := make([]byte, 64<<10)
+	n, err := conn.Read(got)
+	ts.Check(err)
+	addr := conn.LocalAddr().String()
+	colon := strings.LastIndexByte(addr, ':')
+	want := strings.Replace(args[len(args)-1], "HERE", addr[:colon]+" "+addr[colon+1:], 1)
+	if string(got[:n]) != want {
+		ts.Fatalf("received %q, want %q", got[:n], want)
+	}
 }
 
 func showsCommand(ts *testscript.TestScript, neg bool, args []string) {

@@ -16,17 +16,26 @@
 //
 // Everybody hears everything in the same order, so that no answer overtakes its question.
 //
+// Where members come and go on one connection, and are told something in between, a guest is the way in:
+//
+//	guest := room.Meet(conn)
+//	guest.Send([]byte("who are you?\n"))                        // to this one alone
+//	err := guest.Enter("bob", []byte("welcome\n"), nil)         // a member now, and that is the first it hears
+//	err = room.SendTo("alice", []byte("bob, to you: hello\n")) // to alice alone
+//	guest.Exit()                                                // a guest again
+//
 // A member that reads too slowly is met twice. From a quarter of its outbox on it is crowded, and whoever speaks next
 // is held back until it has caught up; this is what keeps a fast sender from drowning sound readers. Who does not
 // move at all while a speaker waits is waited for no more. When its outbox is full the room hangs up on it.
 //
-// A Room serves protocols where one may speak to all. It has no limits but the outbox's: how many may connect, what a
+// A Room serves protocols where one speaks to all, or to one. It has no limits but the outbox's: how many may connect, what a
 // name may be, and how long a message, is for the protocol to say.
 package chat
 
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"net"
 	"runtime"
 	"slices"
@@ -46,11 +55,12 @@ const crowdedAt = 256 << 10
 // thousand should not take ten thousand stacks.
 const together = 256
 
-// Why a room refuses a newcomer or hangs up on a member.
+// Why a room refuses a newcomer, hangs up on a member, or cannot deliver.
 var (
 	ErrNameInUse  = errors.New("name is in use")
 	ErrClosed     = errors.New("room is closed")
 	ErrOutboxFull = errors.New("reads too slowly: outbox is full")
+	ErrNoMember   = errors.New("there is no member of that name")
 )
 
 // Room is a set of members, each under a name of its own. Its methods may be called from any goroutine.
@@ -63,10 +73,11 @@ type Room struct {
 	floor sync.Mutex // held while something is delivered: one order for everybody
 	mu    sync.Mutex // guards what follows; held for moments only
 
-	closed  bool
-	members []*Member           // replaced, or appended to, but never changed in place: see tell
-	names   map[string]struct{} // of members
-	news    []byte              // notices that are yet to be delivered
+	closed   bool
+	members  []*Member          // replaced, or appended to, but never changed in place: see tell
+	names    map[string]*Member // who bears which
+	news     []byte             // notices that are yet to be delivered
+	deserted chan struct{}      // closed when the room is and the last member has left
 
 	behind   atomic.Int32  // members that are crowded
 	caughtUp chan struct{} // told, without blocking, when behind becomes 0
@@ -80,7 +91,8 @@ func NewRoom(limit int) *Room {
 		limit:    limit,
 		crowded:  min(limit/4, crowdedAt),
 		caughtUp: make(chan struct{}, 1),
-		names:    map[string]struct{}{},
+		names:    map[string]*Member{},
+		deserted: make(chan struct{}),
 	}
 }
 
@@ -90,30 +102,35 @@ func NewRoom(limit int) *Room {
 // The room only ever writes to conn, and sets its deadline in order to hang up; reading and closing stay with the
 // caller, who calls Leave when reading ends. The error is ErrNameInUse or ErrClosed.
 func (r *Room) Join(name string, conn net.Conn, notice []byte) (*Member, error) {
-	m := &Member{room: r, name: name, conn: conn}
-	first, err := r.admit(m, notice)
-	if err != nil {
+	m := r.Meet(conn)
+	if err := m.Enter(name, nil, notice); err != nil {
 		return nil, err
-	}
-	if first {
-		r.tell(nil, nil)
 	}
 	return m, nil
 }
 
-// admit puts m on the list and its notice among the news, of which m is to hear what comes after that. First says that
-// there were no other news, and that the caller is the one to tell them.
-func (r *Room) admit(m *Member, notice []byte) (first bool, err error) {
+// Meet returns a guest, who has no name, is not on the list, and hears nothing but what is sent to it alone. As with
+// Join, reading and closing stay with the caller; a guest's connection is to be closed before the room is, which
+// cannot hang up on one that it has not on its list.
+func (r *Room) Meet(conn net.Conn) *Member { return &Member{room: r, conn: conn} }
+
+// admit puts m on the list under name, the greeting first in its outbox, and its notice among the news, of which m is
+// to hear what comes after that. First says that there were no other news, and that the caller is the one to tell them.
+func (r *Room) admit(m *Member, name string, greeting, notice []byte) (first bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return false, ErrClosed
 	}
-	if _, taken := r.names[m.name]; taken {
+	if r.names[name] != nil {
 		return false, ErrNameInUse
 	}
+	if len(greeting) > 0 {
+		m.deliver(greeting)
+	}
 	first = len(r.news) == 0
-	r.names[m.name] = struct{}{}
+	m.name = name
+	r.names[name] = m
 	r.members = append(r.members, m)
 	r.news = append(r.news, notice...)
 	m.since = len(r.news)
@@ -124,13 +141,19 @@ func (r *Room) admit(m *Member, notice []byte) (first bool, err error) {
 func (r *Room) dismiss(m *Member, notice []byte) (first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	seat := slices.Index(r.members, m)
-	if seat < 0 || r.closed {
+	if r.names[m.name] != m {
+		return false
+	}
+	delete(r.names, m.name)
+	if r.closed { // where ten thousand leave at once, and nobody is told
+		if len(r.names) == 0 {
+			close(r.deserted)
+		}
 		return false
 	}
 	first = len(r.news) == 0
+	seat := slices.Index(r.members, m)
 	r.members = slices.Concat(r.members[:seat], r.members[seat+1:])
-	delete(r.names, m.name)
 	r.news = append(r.news, notice...)
 	return first
 }
@@ -171,14 +194,54 @@ func (r *Room) tell(from *Member, message []byte) {
 // Names returns the members' names, sorted.
 func (r *Room) Names() []string {
 	r.mu.Lock()
-	members := r.members
+	names := slices.AppendSeq(make([]string, 0, len(r.names)), maps.Keys(r.names))
 	r.mu.Unlock()
-	names := make([]string, len(members))
-	for i, m := range members {
-		names[i] = m.name
-	}
 	slices.Sort(names)
 	return names
+}
+
+// SendTo passes message, which may not be changed any more, on to the member of that name and to nobody else. It holds
+// its caller back for a while if that member has too much to read already, and nobody else. What has been sent to a
+// member is in its outbox before it can exit. The error is ErrNoMember.
+func (r *Room) SendTo(name string, message []byte) error {
+	r.mu.Lock()
+	m := r.names[name]
+	r.mu.Unlock()
+	if m != nil {
+		m.awaitPace(patience)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m = r.names[name]
+	if m == nil {
+		return ErrNoMember
+	}
+	m.deliver(message)
+	return nil
+}
+
+// Farewell closes the room as Close does, but first sends message to every member, as the last that it hears. The room
+// hangs up on each as soon as that is written, and on those that are left after atMost. Farewell returns when the
+// members have left, so that they may take their time to hang up in turn, or when atMost is over.
+func (r *Room) Farewell(message []byte, atMost time.Duration) {
+	r.mu.Lock()
+	r.closed = true
+	members := r.members
+	empty := len(r.names) == 0
+	r.mu.Unlock()
+	for i, m := range members {
+		if i%together == together-1 {
+			runtime.Gosched()
+		}
+		m.sendLast(message)
+	}
+	if !empty {
+		select {
+		case <-r.deserted:
+		case <-time.After(atMost):
+		}
+	}
+	r.Close()
 }
 
 // Close hangs up on every member and returns when the last writer has ended. Nobody is told that the others leave.

@@ -5,30 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/bits"
-	"net"
-	"os"
-	"sync/atomic"
-	"syscall"
-	"time"
-)
-
-// Ends of a session that the server is the reason for.
-var (
-	ErrClosed = errors.New("server closed the connection")
-	ErrReset  = errors.New("connection reset")
 )
 
 const (
-	connectWithin = 10 * time.Second
-
-	// After the end of the input the server is given this long to say more,
-	// counted from the last that it said, and in all.
-	lingerQuiet = time.Second
-	lingerInAll = 10 * time.Second
-
 	framedHeader = 2 + 4
 
 	// framedServer is the user name under which a server speaks.
@@ -97,159 +78,33 @@ func (f Framed) Run(ctx context.Context, t *Terminal) error {
 	if err := f.Check(); err != nil {
 		return err
 	}
-	dialer := net.Dialer{Timeout: connectWithin}
-	conn, err := dialer.DialContext(ctx, "tcp", f.Addr)
-	if err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return connectError(f.Addr, err)
-	}
-	defer conn.Close()
-	if err := t.Start(); err != nil {
-		return err
-	}
-	defer t.Close()
-
-	// Whatever ends the session says so to end; the first one is the reason.
-	// Closing the connection then ends reads and writes that wait.
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-
-	s := &framedSession{Framed: f, conn: conn.(*net.TCPConn), terminal: t, end: end}
-	go s.receive()
-	s.send(ctx)
-	<-ctx.Done()
-	if err := context.Cause(ctx); err != errLeft {
-		return err
-	}
-	return nil
-}
-
-// connectError leaves out of a dial error what the user has typed anyway.
-func connectError(addr string, err error) error {
-	var dns *net.DNSError
-	var timeout net.Error
-	var number syscall.Errno
-	switch {
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return fmt.Errorf("find host %s: no such host", dns.Name)
-	case errors.As(err, &number):
-		return fmt.Errorf("connect to %s: %w", addr, number)
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Errorf("connect to %s: no answer within %v", addr, connectWithin)
-	}
-	return fmt.Errorf("connect to %s: %w", addr, err)
-}
-
-// errLeft is the end that the user wanted.
-var errLeft = errors.New("left")
-
-// A framedSession is one run of a Framed: one goroutine sends, one receives,
-// and one, the terminal's, reads what is typed.
-type framedSession struct {
-	Framed
-	conn     *net.TCPConn
-	terminal *Terminal
-	end      func(error)
-
-	leaveBy atomic.Pointer[time.Time] // set once all has been sent
-}
-
-// send logs in and sends until the input or the session ends.
-func (s *framedSession) send(ctx context.Context) {
-	// First, so that Ctrl-C is heard from the start.
-	lines := s.terminal.Lines(ctx, s.maxMessage(), s.end)
-	if !s.write(ctx, s.LoginText) {
-		return
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case line, ok := <-lines:
-			if !ok {
-				s.leave()
-				return
+	arrived := frames{maxMessage: f.maxMessage()}
+	s := &session{
+		addr:    f.Addr,
+		maxLine: f.maxMessage(),
+		hello:   frame{f.User, f.LoginText}.append(nil),
+		compose: func(line string) ([]byte, error) {
+			if line == "" {
+				return nil, nil
 			}
-			if line != "" && !s.write(ctx, line) {
-				return
+			return frame{f.User, line}.append(nil), nil
+		},
+		arrived: func(piece []byte) ([]string, int, error) {
+			whole, err := arrived.add(piece)
+			return framedTexts(whole), 0, err
+		},
+		partial: func() string {
+			if arrived.partial() {
+				return "frame"
 			}
-		}
+			return ""
+		},
 	}
+	return s.run(ctx, t)
 }
 
-// write sends one frame and says whether it could.
-func (s *framedSession) write(ctx context.Context, text string) bool {
-	_, err := s.conn.Write(frame{s.User, text}.append(nil))
-	if err == nil {
-		return true
-	}
-	// The server has gone. What it said before is on its way to the screen,
-	// and the receiver will find the end, and which end it was.
-	select {
-	case <-ctx.Done():
-	case <-time.After(lingerQuiet):
-		s.end(lost("send", err))
-	}
-	return false
-}
-
-// leave closes the client's half. Closing all of it would make the system
-// reset the connection when something unread arrives, and the server could
-// lose the last messages over it.
-func (s *framedSession) leave() {
-	// Known before the server can answer: its close is no loss then.
-	s.leaveBy.Store(new(time.Now().Add(lingerInAll)))
-	s.conn.SetReadDeadline(time.Now().Add(lingerQuiet))
-	if err := s.conn.CloseWrite(); err != nil {
-		s.end(lost("send", err))
-	}
-}
-
-// receive shows what arrives, until the session ends.
-func (s *framedSession) receive() {
-	defer s.terminal.Guard()
-	s.end(s.showAll())
-}
-
-func (s *framedSession) showAll() error {
-	arrived := frames{maxMessage: s.maxMessage()}
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := s.conn.Read(buf)
-		leaveBy := s.leaveBy.Load()
-		if leaveBy != nil {
-			quiet := time.Now().Add(lingerQuiet)
-			if quiet.After(*leaveBy) {
-				quiet = *leaveBy
-			}
-			s.conn.SetReadDeadline(quiet)
-		}
-		whole, bad := arrived.add(buf[:n])
-		if err := s.show(whole); err != nil {
-			return err
-		}
-		closed := errors.Is(err, io.EOF)
-		switch {
-		case bad != nil:
-			return bad
-		case err == nil:
-		case closed && arrived.partial():
-			return fmt.Errorf("%w in the middle of a frame", ErrClosed)
-		case leaveBy != nil && (closed || errors.Is(err, os.ErrDeadlineExceeded)):
-			return errLeft
-		default:
-			return lost("receive", err)
-		}
-	}
-}
-
-func (s *framedSession) show(whole []frame) error {
-	if len(whole) == 0 {
-		return nil
-	}
+// framedTexts is what the user sees of frames.
+func framedTexts(whole []frame) []string {
 	texts := make([]string, len(whole))
 	for i, f := range whole {
 		if f.user == framedServer {
@@ -258,18 +113,7 @@ func (s *framedSession) show(whole []frame) error {
 			texts[i] = speaker(f.user) + ": " + f.text
 		}
 	}
-	return s.terminal.Show(texts...)
-}
-
-// lost names the two ways in which a connection usually ends.
-func lost(doing string, err error) error {
-	switch {
-	case errors.Is(err, io.EOF):
-		return ErrClosed
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return ErrReset
-	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return texts
 }
 
 // A frame is one message of the protocol.

@@ -220,10 +220,10 @@ func (r *room) hears(t *testing.T, want string) {
 }
 
 // runAt starts a client at a terminal.
-func runAt(t *testing.T, p *pty, f Framed) (end <-chan error, stop context.CancelCauseFunc) {
+func runAt(t *testing.T, p *pty, protocol runner) (end <-chan error, stop context.CancelCauseFunc) {
 	ctx, stop := context.WithCancelCause(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- f.Run(ctx, NewTerminal(p.slave, p.slave, p.slave)) }()
+	go func() { ended <- protocol.Run(ctx, NewTerminal(p.slave, p.slave, p.slave)) }()
 	t.Cleanup(func() { stop(errors.New("test over")) })
 	return ended, stop
 }

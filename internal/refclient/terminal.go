@@ -12,7 +12,8 @@
 //	err := room.Run(ctx, terminal)
 //
 // Run returns nil when the user has ended the session, and otherwise the
-// reason: [ErrInterrupted], [ErrClosed], [ErrReset], or what went wrong.
+// reason: [ErrInterrupted], [ErrClosed], [ErrReset], [ErrShutDown], or what went
+// wrong.
 package refclient
 
 import (
@@ -56,7 +57,7 @@ type Terminal struct {
 	out, err io.Writer
 
 	lines  *bufio.Reader  // input by lines; nil where there is an editor
-	mu     sync.Mutex     // guards out and err; an editor has its own lock
+	mu     sync.Mutex     // guards out and err
 	editor *term.Terminal // nil on pipes
 
 	fd, outFd int         // of the terminal: its mode, its size
@@ -77,11 +78,24 @@ func NewTerminal(in io.Reader, out, err io.Writer) *Terminal {
 		t.editor = term.NewTerminal(struct {
 			io.Reader
 			io.Writer
-		}{&keyboard{from: in}, out}, prompt)
+		}{&keyboard{from: in}, (*screen)(t)}, prompt)
 	} else {
 		t.lines = bufio.NewReaderSize(in, 64<<10)
 	}
 	return t
+}
+
+// A screen is where a terminal's editor writes. It has nothing to say there once
+// the terminal has been given back.
+type screen Terminal
+
+func (s *screen) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return len(b), nil
+	}
+	return s.out.Write(b)
 }
 
 func ttyOf(stream any) (fd int, ok bool) {
@@ -91,6 +105,13 @@ func ttyOf(stream any) (fd int, ok bool) {
 	}
 	fd = int(f.Fd())
 	return fd, term.IsTerminal(fd)
+}
+
+// setPrompt changes the prompt, where there is one.
+func (t *Terminal) setPrompt(to string) {
+	if t.editor != nil {
+		t.editor.SetPrompt(to)
+	}
 }
 
 // Start takes the terminal over: what is typed is no longer echoed by the
@@ -123,6 +144,8 @@ func (t *Terminal) Close() error {
 			err = fmt.Errorf("restore terminal: %w", err)
 		}
 		// What comes next, a shell's prompt perhaps, has a line of its own.
+		t.mu.Lock()
+		defer t.mu.Unlock()
 		io.WriteString(t.out, "\n")
 	})
 	return err

@@ -113,8 +113,7 @@ func (s *framedSession) enter() (stay func()) {
 	}
 	s.Log.Warn("no login", "client", s.conn.RemoteAddr(), "error", err)
 	if refused, ok := errors.AsType[refusal](err); ok {
-		s.conn.SetDeadline(time.Now().Add(farewell))
-		s.conn.Write(notice("login refused: " + refused.Error()))
+		refuse(s.conn, notice("login refused: "+refused.Error()))
 	}
 	return nil
 }

@@ -131,6 +131,23 @@ func showRoster(ctx context.Context, w io.Writer, every time.Duration, room *cha
 	}
 }
 
+// refuse tells the client of conn why it may not stay. The caller closes conn.
+func refuse(conn net.Conn, reason []byte) {
+	conn.SetDeadline(time.Now().Add(farewell))
+	if _, err := conn.Write(reason); err == nil {
+		linger(conn, farewell)
+	}
+}
+
+// linger says that no more will be written to conn, and gives its client until atMost has passed to say the same. Were
+// conn closed while something of the client's is unread, the reset could overtake the last words that it was sent.
+func linger(conn net.Conn, atMost time.Duration) {
+	conn.SetReadDeadline(time.Now().Add(atMost))
+	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		io.Copy(io.Discard, conn)
+	}
+}
+
 // abort closes conn with a reset. Who does not read would otherwise find out only after megabytes that the kernel still
 // holds for it.
 func abort(conn net.Conn) {

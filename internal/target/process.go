@@ -2,6 +2,8 @@ package target
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -24,7 +26,7 @@ type Process struct {
 	stopWithin time.Duration
 	release    func() // gives back the port
 
-	stdin   *os.File    // our end; nothing is ever written
+	stdin   *os.File    // our end; kept open, because some programs end with their input
 	pipes   [2]*os.File // our ends of standard output and standard error
 	readers sync.WaitGroup
 	reading sync.Mutex // see read
@@ -103,6 +105,16 @@ func (p *Process) Signal(sig os.Signal) error {
 	default:
 		return p.cmd.Process.Signal(sig)
 	}
+}
+
+// Type writes a line to the program's standard input, as if it were typed. A program that does not read takes no more
+// than a pipe holds; then it fails with [os.ErrDeadlineExceeded] after a second.
+func (p *Process) Type(text string) error {
+	_ = p.stdin.SetWriteDeadline(time.Now().Add(time.Second))
+	if _, err := io.WriteString(p.stdin, text+"\n"); err != nil {
+		return fmt.Errorf("type into the program: %w", err)
+	}
+	return nil
 }
 
 // Stop ends the program: its process group is asked to terminate, its standard input ends, and after

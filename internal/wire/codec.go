@@ -48,7 +48,7 @@ func (p *Protocol) bind(values map[string]string, errs *source.Errors) *Codec {
 	}
 	shapes := map[*shapeDecl]*Shape{}
 	decls := slices.Clone(p.shapes)
-	for _, name := range []string{"json", "line", "text"} { // last: they fit almost anything
+	for _, name := range []string{"json", "text"} { // last: they fit almost anything
 		if d := p.bodyShapes[name]; d != nil {
 			decls = append(decls, d)
 		}
@@ -121,13 +121,11 @@ func (b *binder) checkFraming(d *messageDecl, c *Codec) {
 	last := d.shape.fields[len(d.shape.fields)-1]
 	switch name := d.shape.name; {
 	case fields && d.shape == b.p.bodyShapes[name]:
-		b.errs.Add(d.pos, "a %s: needs a framing that says where it ends", name).Hint = "framing: line, or {length: u32}, or datagram"
+		b.errs.Add(d.pos, "a line:, text: or json: needs a framing that says where it ends").Hint = "framing: line, or {length: u32}, or datagram"
 	case fields && last.field.Rest:
 		b.errs.Add(last.pos, "field %s needs a size: a number or an earlier field", last.field.Name).Hint = "with framing: fields, nothing else says where the message ends"
 	case d.idle && fr.kind != byLine && fr.kind != byChunk:
 		b.errs.Add(d.pos, "ends: idle is for a message among lines")
-	case name == "line" && fr.kind != byLine && fr.kind != byChunk && d.shape == b.p.bodyShapes[name]:
-		b.errs.Add(d.pos, "a line: needs framing: line").Hint = "text: is the same for other messages"
 	}
 }
 

@@ -213,7 +213,7 @@ func TestLineTranscript(t *testing.T) {
 		r.Fields[1].Value != "hello" || r.Fields[1].Start != 6 {
 		t.Errorf("%+v", r.Fields)
 	}
-	if r = f.Transcript(nil, Server); len(r.Fields) != 1 || r.Fields[0].Name != "line" {
+	if r = f.Transcript(nil, Server); len(r.Fields) != 1 || r.Fields[0].Name != "text" {
 		t.Errorf("without a name: %+v", r.Fields)
 	}
 }

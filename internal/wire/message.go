@@ -141,7 +141,7 @@ func (p *Protocol) loadBody(m *messageDecl, keys map[string]source.Node, errs *s
 			errs.Add(keys["where"].Pos(), "where: is for fields; a %s: says itself what it holds", key)
 		}
 		m.shape = p.bodyShape(key)
-		m.where = loadTexts(key, keys[key])
+		m.where = loadTexts(m.shape.name, keys[key])
 	case "parts":
 		m.parts = keys["parts"].Items()
 		m.shape = &shapeDecl{name: m.name}
@@ -167,6 +167,9 @@ func (p *Protocol) resolveShape(m *messageDecl, is source.Node, errs *source.Err
 // bodyShape is the shape of all messages that are one line, text or JSON
 // value: a field of that name that takes everything.
 func (p *Protocol) bodyShape(name string) *shapeDecl {
+	if name == "line" {
+		name = "text" // a line is a text that the framing ends
+	}
 	if s := p.bodyShapes[name]; s != nil {
 		return s
 	}
