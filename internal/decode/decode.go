@@ -53,6 +53,7 @@ type Decoder struct {
 	strangers []string
 	unnamed   int // strangers beyond the limit
 	frame     wire.Frame
+	talks     talks
 }
 
 // conn is a connection whose codec is known, or is not known yet.
@@ -92,7 +93,18 @@ const (
 // at one end. emit is given each message; after an error it is not called
 // again, and the error is returned by [Decoder.Err].
 func New(codecs []*wire.Codec, port int, emit func(*transcript.Decoded) error) *Decoder {
-	return &Decoder{codecs: codecs, port: port, emit: emit, conns: map[int]*conn{}, spoken: map[netip.AddrPort]*wire.Codec{}}
+	d := &Decoder{
+		port: port, emit: emit, conns: map[int]*conn{}, spoken: map[netip.AddrPort]*wire.Codec{},
+		talks: talks{port: port, servers: map[netip.AddrPort]*wire.Codec{}, numbers: map[talk]int{}},
+	}
+	for _, c := range codecs {
+		if c.IsDatagram(wire.Client) {
+			d.talks.codecs = append(d.talks.codecs, c)
+		} else {
+			d.codecs = append(d.codecs, c)
+		}
+	}
+	return d
 }
 
 // Err is the first error that emit returned.
@@ -112,12 +124,12 @@ func (d *Decoder) Sink() pcap.Sink {
 	if port == 0 && len(d.codecs) > 0 {
 		port = d.codecs[0].Protocol.Port
 	}
-	return pcap.Sink{Data: d.data, Gap: d.gap, End: d.end, ServerPort: uint16(port)}
+	return pcap.Sink{Data: d.data, Gap: d.gap, End: d.end, Datagram: d.datagram, ServerPort: uint16(port)}
 }
 
 // conn is the state of a connection that is to be read, or nil.
 func (d *Decoder) conn(s pcap.Source) *conn {
-	if d.err != nil || d.port != 0 && int(s.From.Port()) != d.port && int(s.To.Port()) != d.port {
+	if d.err != nil || len(d.codecs) == 0 || d.port != 0 && int(s.From.Port()) != d.port && int(s.To.Port()) != d.port {
 		return nil
 	}
 	c := d.conns[s.Conn.ID]

@@ -26,7 +26,7 @@ var framed = sync.OnceValues(func() (*wire.Protocol, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Load(file, text)
+	return wire.Load(file, text, nil)
 })
 
 func codecs(t testing.TB, given map[string]string) []*wire.Codec {
@@ -345,7 +345,7 @@ func TestCodecs(t *testing.T) {
 	if n := len(codecs(t, nil)); n != 2 {
 		t.Errorf("%d codecs for two byte orders", n)
 	}
-	p, err := wire.Load("p", []byte("protocol: p\ntitle: t\ntransport: tcp\nframing: fields\nmessages:\n  m:\n    from: client\n    fields:\n      - {name: a, type: u8}\n"))
+	p, err := wire.Load("p", []byte("protocol: p\ntitle: t\ntransport: tcp\nframing: fields\nmessages:\n  m:\n    from: client\n    fields:\n      - {name: a, type: u8}\n"), nil)
 	if err != nil {
 		t.Skip(err)
 	}

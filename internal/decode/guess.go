@@ -58,7 +58,7 @@ func (d *Decoder) guess(h *side, from wire.Side, last bool) *wire.Codec {
 	return best
 }
 
-// messages counts the messages in b, and says how many bytes there must be
+// messages counts the messages in b that have a name, and says how many bytes there must be
 // before it is worth counting again.
 func (d *Decoder) messages(codec *wire.Codec, b []byte, from wire.Side) (count, need int) {
 	at := 0
@@ -70,8 +70,11 @@ func (d *Decoder) messages(codec *wire.Codec, b []byte, from wire.Side) (count, 
 		if err != nil {
 			return count, math.MaxInt // no more will come of this
 		}
+		d.frame.SetFirst(at == 0)
+		if codec.Name(&d.frame, from) != nil {
+			count++ // what has an end but no name may be anything
+		}
 		at += n
-		count++
 	}
 	return count, len(b) + 1
 }

@@ -1,0 +1,102 @@
+package decode
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/chatprobe/chatprobe/internal/transcript"
+	"github.com/chatprobe/chatprobe/internal/wire"
+	"github.com/chatprobe/chatprobe/pcap"
+)
+
+// talks are the conversations over UDP. A datagram says nothing about who is
+// the server: it is who was sent something that only a client sends, or who has
+// sent what only a server does.
+type talks struct {
+	codecs  []*wire.Codec
+	port    int // of the server, where that is known
+	servers map[netip.AddrPort]*wire.Codec
+	numbers map[talk]int
+}
+
+// A talk is a client and a server.
+type talk struct{ client, server netip.AddrPort }
+
+// maxTalks bounds how many conversations are told apart.
+const maxTalks = 1 << 16
+
+// datagram decodes one datagram.
+func (d *Decoder) datagram(s pcap.Source, b []byte) {
+	if d.err != nil || d.port != 0 && int(s.From.Port()) != d.port && int(s.To.Port()) != d.port {
+		return
+	}
+	codec, from := d.talks.speaker(s, b)
+	if codec == nil {
+		return
+	}
+	server, client := s.To, s.From
+	if from == wire.Server {
+		server, client = s.From, s.To
+	}
+	if len(d.talks.servers) < maxServers {
+		d.talks.servers[server] = codec
+	}
+	number, known := d.talks.numbers[talk{client, server}]
+	if !known {
+		number = len(d.talks.numbers) + 1
+		if number <= maxTalks {
+			d.talks.numbers[talk{client, server}] = number
+		}
+	}
+	m := &transcript.Message{From: string(from), Bytes: transcript.NewBody(b)}
+	switch _, err := codec.Decode(&d.frame, b, from); {
+	case err != nil:
+		m.Malformed = err.Error()
+	case s.Cut > 0:
+		m.Malformed = fmt.Sprintf("%s missing at the end of this datagram in the capture", bytesAre(s.Cut))
+	default:
+		d.frame.SetFirst(!known)
+		name := codec.Name(&d.frame, from)
+		if m = d.frame.Transcript(name, from); name == nil {
+			m.Malformed = "this is no message of the protocol"
+		}
+	}
+	d.Messages++
+	d.err = d.emit(&transcript.Decoded{
+		Number: d.Messages, Time: s.Time, Packet: s.Packet, Conn: number,
+		Sender: s.From.String(), Receiver: s.To.String(), Protocol: codec.Protocol.Name, Message: *m,
+	})
+}
+
+// speaker says who sent a datagram, and in which protocol; no codec if it
+// belongs to none.
+func (t *talks) speaker(s pcap.Source, b []byte) (*wire.Codec, wire.Side) {
+	if codec := t.servers[s.To]; codec != nil {
+		return codec, wire.Client
+	}
+	if codec := t.servers[s.From]; codec != nil {
+		return codec, wire.Server
+	}
+	var f wire.Frame
+	for _, codec := range t.codecs {
+		for _, from := range []wire.Side{wire.Client, wire.Server} {
+			if _, err := codec.Decode(&f, b, from); err != nil {
+				continue
+			}
+			f.SetFirst(true)
+			if codec.Name(&f, from) != nil {
+				return codec, from
+			}
+		}
+	}
+	if len(t.codecs) == 0 || t.port == 0 {
+		return nil, ""
+	}
+	switch t.port {
+	case int(s.To.Port()):
+		return t.codecs[0], wire.Client
+	case int(s.From.Port()):
+		return t.codecs[0], wire.Server
+	}
+	return nil, ""
+}
