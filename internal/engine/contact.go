@@ -76,7 +76,7 @@ func (s *Session) contact(ctx context.Context) contact {
 		return first
 	}
 	first.abilities = abilities{output: target.Printed != nil, process: target.Stop != nil, ownPort: target.OwnPort}
-	target.Close()
+	defer s.offer(target)()
 	var last contact
 	for _, slow := range []bool{false, true} {
 		var timeout time.Duration
@@ -103,6 +103,30 @@ func (s *Session) contact(ctx context.Context) contact {
 	last.codec = first.codec
 	last.finding = s.explainSilence(ctx, values, last)
 	return last
+}
+
+// offer has the next launch give a target that is running already. What it
+// returns takes the offer back.
+func (s *Session) offer(target *Target) (end func()) {
+	offered := make(chan *Target, 1)
+	offered <- target
+	launch := s.Launch
+	s.Launch = func(ctx context.Context) (*Target, error) {
+		select {
+		case t := <-offered:
+			return t, nil
+		default:
+			return launch(ctx)
+		}
+	}
+	return func() {
+		s.Launch = launch
+		select {
+		case t := <-offered:
+			t.Close()
+		default:
+		}
+	}
 }
 
 // guess tries all guesses, side by side where each can have a target of its

@@ -201,7 +201,7 @@ func lowerReason(run transcript.Run) string {
 
 func (s *Session) newRun(sc *scenario.Scenario) transcript.Run {
 	run := transcript.Run{
-		Suite: s.Suite.Name, Scenario: sc.Name, Title: sc.Title, Level: string(sc.Level),
+		Suite: s.Suite.Name, Scenario: sc.Name, Title: sc.Title, Level: string(sc.Level), Points: sc.Points,
 		Hint: sc.Hint, File: sc.Pos.Name(), Line: sc.Pos.Line,
 	}
 	if sc.Requirement != nil {

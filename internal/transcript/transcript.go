@@ -97,6 +97,7 @@ type Run struct {
 	Requirement string   `json:"requirement,omitempty"` // its id, such as F-9
 	Text        string   `json:"text,omitempty"`        // the requirement's text
 	Level       string   `json:"level"`                 // must, should, may
+	Points      int      `json:"points,omitempty"`      // what it counts in a grade
 	Verdict     Verdict  `json:"verdict"`
 	Reason      string   `json:"reason,omitempty"` // one sentence; empty on pass
 	Notes       []string `json:"notes,omitempty"`  // "only when not rushed", a weak proof, a traceback
