@@ -64,10 +64,12 @@ func (p *play) runProcedure(c *client, proc *scenario.Procedure, loosely bool) *
 	for _, step := range proc.Steps {
 		receive, ok := step.Do.(scenario.Receive)
 		switch {
-		case ok && loosely:
-			if !step.Optional {
-				p.awaitAny(c, receive)
+		case ok && loosely && !step.Optional:
+			if said := p.awaitAny(c, receive); said == "" || said == refusedMessage {
+				return nil // what follows is for those who are let in
 			}
+			continue
+		case ok && loosely:
 			continue
 		case ok && step.Optional && !p.cameAnyway(c, receive):
 			continue
@@ -88,9 +90,14 @@ func (p *play) runProcedure(c *client, proc *scenario.Procedure, loosely bool) *
 	return nil
 }
 
-// awaitAny waits for any of the messages of a step and takes none.
-func (p *play) awaitAny(c *client, do scenario.Receive) ending {
-	return p.wait(p.deadline, c, func() bool { return p.hasAny(c, do) })
+// awaitAny waits for any of the messages of a step, takes none, and says which
+// it is; empty if none came.
+func (p *play) awaitAny(c *client, do scenario.Receive) (message string) {
+	p.wait(p.deadline, c, func() bool {
+		message = p.anyOf(c, do)
+		return message != ""
+	})
+	return message
 }
 
 // cameAnyway waits for what many servers do not send; not for long, and hardly
@@ -100,15 +107,16 @@ func (p *play) cameAnyway(c *client, do scenario.Receive) bool {
 	if p.session.absent.Load() {
 		limit = absentWait
 	}
-	e := p.await(min(limit, p.deadline)+p.pause, false, c, func() bool { return p.hasAny(c, do) })
+	e := p.await(min(limit, p.deadline)+p.pause, false, c, func() bool { return p.anyOf(c, do) != "" })
 	if e == timedOut {
 		p.session.absent.Store(true)
 	}
 	return e == met
 }
 
-// hasAny says that one of the messages of a step has come. play.mu is held.
-func (p *play) hasAny(c *client, do scenario.Receive) bool {
+// anyOf is the first of the messages of a step that has come, or empty. play.mu
+// is held.
+func (p *play) anyOf(c *client, do scenario.Receive) string {
 	for _, x := range do.Messages {
 		m := p.codec.Message(x.Message)
 		args, err := p.expand(x.Args, p.lookup)
@@ -116,10 +124,10 @@ func (p *play) hasAny(c *client, do scenario.Receive) bool {
 			continue
 		}
 		if slices.ContainsFunc(c.inbox, func(d *delivery) bool { return !d.skip() && m.Match(d.frame, args, nil) }) {
-			return true
+			return x.Message
 		}
 	}
-	return false
+	return ""
 }
 
 // said is the last message that c received, in short.

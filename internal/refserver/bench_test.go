@@ -2,10 +2,12 @@ package refserver
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
@@ -72,37 +74,112 @@ func BenchmarkFanout(b *testing.B) {
 	for _, readers := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) {
 			sender, crowd := crowd(b, serve(b, Framed{RosterEvery: -1}), readers)
-			frame := encode("sender", strings.Repeat("x", 64))
-			block := make([]byte, 0, 1000*len(frame))
-			for len(block) < cap(block) {
-				block = append(block, frame...)
+			pipeline(b, sender, crowd, encode("sender", strings.Repeat("x", 64)))
+		})
+	}
+}
+
+// BenchmarkLinesFanout is BenchmarkFanout for lines.
+func BenchmarkLinesFanout(b *testing.B) {
+	for _, readers := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) {
+			addr := serve(b, Lines{})
+			sender := register(b, addr, "sender")
+			var crowd []*client
+			for i := range readers {
+				crowd = append(crowd, register(b, addr, fmt.Sprint("reader", i)))
+				crowd[i].SetDeadline(time.Time{})
 			}
-			b.ResetTimer()
-			var reading sync.WaitGroup
-			for _, c := range crowd {
-				reading.Go(func() {
-					buf := make([]byte, 64<<10)
-					for left := b.N * len(frame); left > 0; {
-						n, err := c.TCPConn.Read(buf)
-						if err != nil {
-							b.Errorf("%s: %v, %d bytes to come", c.name, err, left)
-							return
-						}
-						left -= n
-					}
-				})
-			}
+			sender.SetDeadline(time.Time{})
+			pipeline(b, sender, crowd, []byte("@sender: "+strings.Repeat("x", 64)+"\n"))
+		})
+	}
+}
+
+// pipeline has sender send b.N frames and everybody in the crowd receive them.
+func pipeline(b *testing.B, sender *client, crowd []*client, frame []byte) {
+	block := bytes.Repeat(frame, 1000)
+	b.ResetTimer()
+	var reading sync.WaitGroup
+	for _, c := range crowd {
+		reading.Go(func() {
+			buf := make([]byte, 64<<10)
 			for left := b.N * len(frame); left > 0; {
-				n, err := sender.Write(block[:min(left, len(block))])
+				n, err := c.TCPConn.Read(buf)
 				if err != nil {
-					b.Fatal(err)
+					b.Errorf("%s: %v, %d bytes to come", c.name, err, left)
+					return
 				}
 				left -= n
 			}
-			reading.Wait()
-			b.ReportMetric(float64(readers*b.N)/b.Elapsed().Seconds()/1e6, "Mdeliveries/s")
 		})
 	}
+	for left := b.N * len(frame); left > 0; {
+		n, err := sender.Write(block[:min(left, len(block))])
+		if err != nil {
+			b.Fatal(err)
+		}
+		left -= n
+	}
+	reading.Wait()
+	b.ReportMetric(float64(len(crowd)*b.N)/b.Elapsed().Seconds()/1e6, "Mdeliveries/s")
+}
+
+// BenchmarkDatagramFanout has one client send a text of 64 bytes to as many as there are, itself included, and wait
+// until all have it; beside that a bare loop that sends to as many.
+func BenchmarkDatagramFanout(b *testing.B) {
+	for _, readers := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("readers=%d/served", readers), func(b *testing.B) {
+			server := serveDatagrams(b, Datagram{}, "127.0.0.1")
+			sender := greeted(b, server)
+			crowd := []*peer{sender}
+			for len(crowd) < readers {
+				p := newPeer(b, server)
+				p.send("GREETING")
+				crowd = append(crowd, p)
+			}
+			distribute(b, crowd, func() { sender.send("MESSAGE " + strings.Repeat("x", 64)) })
+		})
+		b.Run(fmt.Sprintf("readers=%d/bare", readers), func(b *testing.B) {
+			bare, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer bare.Close()
+			from := netip.MustParseAddrPort(bare.LocalAddr().String())
+			payload := appendIncoming(nil, from, []byte(strings.Repeat("x", 64)))
+			var crowd []*peer
+			var to []netip.AddrPort
+			for range readers {
+				p := newPeer(b, from)
+				crowd, to = append(crowd, p), append(to, netip.MustParseAddrPort(p.LocalAddr().String()))
+			}
+			distribute(b, crowd, func() {
+				for _, addr := range to {
+					if _, err := bare.WriteToUDPAddrPort(payload, addr); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// distribute sends a datagram to everybody in the crowd, waits until all have it, and does so again.
+func distribute(b *testing.B, crowd []*peer, send func()) {
+	buf := make([]byte, 1024)
+	for _, p := range crowd {
+		p.SetReadDeadline(time.Time{})
+	}
+	for b.Loop() {
+		send()
+		for _, p := range crowd {
+			if _, err := p.Read(buf); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(len(crowd)*b.N), "µs/delivery")
 }
 
 // BenchmarkOneOutstanding has one client say a text of 64 bytes and wait until every reader has it.

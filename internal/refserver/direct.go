@@ -60,11 +60,11 @@ func (d Direct) Serve(ctx context.Context, ln net.Listener) error {
 	defer room.Close()
 	return acceptAll(ctx, ln, d.MaxClients, d.Log, func(conn net.Conn) (stay func()) {
 		s := &directSession{Direct: &d, room: room, member: room.Meet(conn), conn: conn, in: inbox{conn: conn}}
-		return s.serve
+		return s.enter()
 	})
 }
 
-// directSession is one connection, served by one goroutine.
+// directSession is one connection, served by one goroutine at a time.
 type directSession struct {
 	*Direct
 	room   *chat.Room
@@ -103,9 +103,17 @@ const mostNotes = 20
 // errMalformed is why a client is disconnected whose bytes are no packet.
 var errMalformed = errors.New("malformed packet")
 
-// serve answers the client's packets until it leaves or is made to.
-func (s *directSession) serve() {
-	err := s.answerAll()
+// enter answers the client until it has logged in. It returns what is to be done then, or nil if the client has gone.
+func (s *directSession) enter() (stay func()) {
+	if err := s.answerWhile(func() bool { return s.name == "" }); err != nil {
+		s.leave(err)
+		return nil
+	}
+	return func() { s.leave(s.answerWhile(func() bool { return true })) }
+}
+
+// leave ends the session, for the reason err.
+func (s *directSession) leave(err error) {
 	if hungUp := s.member.Err(); hungUp != nil {
 		err = hungUp // and err is only how the reader was told
 	}
@@ -124,9 +132,10 @@ func (s *directSession) serve() {
 	}
 }
 
-// answerAll answers packets until the connection ends, which is the error, or what comes is none.
-func (s *directSession) answerAll() error {
-	for {
+// answerWhile answers packets as long as more says so, or until the connection ends or what comes is no packet, which is
+// the error.
+func (s *directSession) answerWhile(more func() bool) error {
+	for more() {
 		p, size, err := parsePacket(s.in.unused())
 		switch {
 		case err != nil:
@@ -146,6 +155,7 @@ func (s *directSession) answerAll() error {
 			return err
 		}
 	}
+	return nil
 }
 
 // answer does what p asks for and returns the answer; nil if that has been sent already.
