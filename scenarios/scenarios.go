@@ -5,9 +5,10 @@ package scenarios
 
 import "embed"
 
-// Files are the built-in suites, a folder each.
+// Files are the built-in suites, a folder each, and in common the scenarios for
+// every protocol that has what they need.
 //
-//go:embed framed lines direct datagram
+//go:embed common framed lines direct datagram
 var Files embed.FS
 
 // Names are the built-in suites in the order in which they are run.

@@ -158,6 +158,11 @@ func (s *Session) unsuited(sc *scenario.Scenario, codec *wire.Codec) string {
 	if most, err := strconv.Atoi(codec.Settings["max_clients"]); err == nil && clients > most {
 		return fmt.Sprintf("needs %d clients, and max_clients is %d", clients, most)
 	}
+	if most, err := strconv.Atoi(codec.Settings["max_message"]); err == nil && sc.Common {
+		if n := sc.LongestText(codec.Settings); n > most {
+			return fmt.Sprintf("sends a text of %d bytes, and max_message is %d", n, most)
+		}
+	}
 	if codec.Unframed(wire.Client) && sc.CutsUp() {
 		return "is about messages in pieces, and here nothing but the sender's write says where one ends"
 	}

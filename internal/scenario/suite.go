@@ -250,6 +250,30 @@ func (sc *Scenario) CutsUp() bool {
 	return false
 }
 
+// LongestText is the length in bytes of the longest text that a client sends
+// under these settings. What is known only while the scenario is played does
+// not count.
+func (sc *Scenario) LongestText(settings map[string]string) int {
+	lookup := func(r Ref) (string, error) {
+		if r.Kind == Setting {
+			return settings[r.Name], nil
+		}
+		return "", nil
+	}
+	longest := 0
+	for _, step := range sc.Steps {
+		send, _ := step.Do.(Send)
+		for _, out := range send.Messages {
+			for _, v := range out.Args {
+				if text, err := v.Text(lookup); err == nil {
+					longest = max(longest, len(text))
+				}
+			}
+		}
+	}
+	return longest
+}
+
 // Listed counts the clients that are in the room before the first step.
 func (sc *Scenario) Listed() int {
 	n := 0
