@@ -28,8 +28,8 @@
 // is held back until it has caught up; this is what keeps a fast sender from drowning sound readers. Who does not
 // move at all while a speaker waits is waited for no more. When its outbox is full the room hangs up on it.
 //
-// A Room serves protocols where one speaks to all, or to one. It has no limits but the outbox's: how many may connect, what a
-// name may be, and how long a message, is for the protocol to say.
+// A Room serves protocols where one speaks to all, or to one. It has no limits but the outbox's: how many may connect,
+// what a name may be, and how long a message, is for the protocol to say.
 package chat
 
 import (

@@ -166,6 +166,10 @@ func (s *Session) unsuited(sc *scenario.Scenario, codec *wire.Codec) string {
 	if codec.Unframed(wire.Client) && sc.CutsUp() {
 		return "is about messages in pieces, and here nothing but the sender's write says where one ends"
 	}
+	stalls := slices.ContainsFunc(sc.Clients, func(c *scenario.Client) bool { return c.Stalls })
+	if codec.Unframed(wire.Server) && stalls {
+		return "has a client that does not read for a while, and here what waits for it would run together"
+	}
 	return ""
 }
 

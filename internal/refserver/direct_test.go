@@ -119,7 +119,7 @@ func TestDirectVectors(t *testing.T) {
 	alice.ask([]byte("\x04"), "\x06\x01")
 	alice.ask([]byte("\x02"), "\x05\x00\x01\x04b\xc3\xb8b")
 	alice.ask([]byte("\x03\x04b\xc3\xb8b\x00\x02hi"), "\x06\x01") // SENDTO by one who has logged out
-	bob.ask([]byte("\x03\x05alice\x00\x02hi"), "\x06\x01") // SENDTO one who has logged out
+	bob.ask([]byte("\x03\x05alice\x00\x02hi"), "\x06\x01")        // SENDTO one who has logged out
 	alice.ask([]byte("\x01\x05alice\x02\x04\x02"), "\x06\x00\x05\x00\x02\x05alice\x04b\xc3\xb8b\x06\x00\x05\x00\x01\x04b\xc3\xb8b")
 }
 
