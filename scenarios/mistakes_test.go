@@ -16,36 +16,41 @@ import (
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/transcript"
 	"github.com/chatprobe/chatprobe/internal/wire"
+	"github.com/chatprobe/chatprobe/scenarios"
 )
 
-// full is for whoever changes scenarios, and takes a quarter of an hour:
+// For whoever changes scenarios: every mistake takes some minutes, and every
+// scenario against every mistake an hour.
 //
-//	go test ./scenarios -run TestEveryMistakeIsFound -full -v -timeout 1h
-var full = flag.Bool("full", false, "play every scenario against every mistake, and print which finds which")
+//	go test ./scenarios -run TestEveryMistakeIsFound/lines -every 1
+//	go test ./scenarios -run TestEveryMistakeIsFound/framed -full -v -timeout 2h
+var (
+	every = flag.Int("every", 4, "play every n-th mistake")
+	full  = flag.Bool("full", false, "play every scenario against every mistake, and print which finds which")
+)
 
-// mistakesFile says of each mistake that testdata/servers/framed/wrong/wrong.py
+// mistakesFile says of each mistake that testdata/servers/SUITE/wrong/wrong.py
 // can make under which settings it is one, and which scenario names it.
-const mistakesFile = "testdata/mistakes.txt"
+func mistakesFile(suite string) string {
+	if suite == "framed" {
+		return filepath.Join("testdata", "mistakes.txt")
+	}
+	return filepath.Join("testdata", "mistakes-"+suite+".txt")
+}
 
-// A mistake is a line of that file.
+// A mistake is what lines of that file say about a server, and the game that
+// is played against it.
 type mistake struct {
 	game
-	scenario string // "-": none, and the file says why
+	named []string // the scenarios; none where the file says why
 }
 
 // readMistakes reads the file and holds it against what wrong.py says of itself.
-func readMistakes(t *testing.T, wrong server) []*mistake {
+func readMistakes(t *testing.T, suite *scenario.Suite, wrong server) []*mistake {
 	t.Helper()
-	out, err := exec.Command(wrong.args[0], wrong.args[1], "--list").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	about := map[string]string{"none": "the correct server, and a setting that it does not have"}
-	for line := range strings.Lines(string(out)) {
-		name, text, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		about[name] = text
-	}
-	file, err := os.Open(mistakesFile)
+	about := mistakesOf(t, wrong)
+	name := mistakesFile(suite.Name)
+	file, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,84 +62,113 @@ func readMistakes(t *testing.T, wrong server) []*mistake {
 		}
 		col := strings.Split(in.Text(), "\t")
 		if len(col) != 3 && !(len(col) == 4 && col[2] == "-") {
-			t.Fatalf("%s:%d: want mistake, settings, scenario, or - and a reason, with tabs between them", mistakesFile, n)
+			t.Fatalf("%s:%d: want mistake, settings, scenario, or - and a reason, with tabs between them", name, n)
 		}
 		if about[col[0]] == "" {
-			t.Errorf("%s:%d: wrong.py does not make the mistake %s", mistakesFile, n, col[0])
+			t.Errorf("%s:%d: wrong.py does not make the mistake %s", name, n, col[0])
 			continue
 		}
-		settings := col[1]
-		if settings == "-" {
-			settings = ""
+		sc := scenarioOf(suite, col[2])
+		if sc == nil && col[2] != "-" {
+			t.Errorf("%s:%d: there is no scenario %s", name, n, col[2])
+			continue
 		}
-		s := wrong.with(settings + " roster_within=1s")
+		s := wrong.with(strings.TrimPrefix(col[1], "-"))
+		if suite.Protocol.Setting("roster_within") != nil {
+			s.settings["roster_within"] = "1s"
+		}
 		s.name = col[0]
-		s.args = append(slices.Clone(wrong.args), col[0], "{port}", "--roster", "0.2")
+		s.args = append(slices.Clone(wrong.args), append([]string{col[0], "{port}"}, arguments[suite.Name]...)...)
 		s.timeout = 700 * time.Millisecond
-		list = append(list, &mistake{game: game{server: s}, scenario: col[2]})
+		if sc != nil && choosesPort(sc) {
+			s = s.choosing()
+		}
+		m := &mistake{game: game{server: s}}
+		same := func(o *mistake) bool {
+			return slices.Equal(o.server.args, s.args) && maps.Equal(o.server.settings, s.settings)
+		}
+		if i := slices.IndexFunc(list, same); i >= 0 {
+			m = list[i]
+		} else {
+			list = append(list, m)
+		}
+		if sc != nil {
+			m.named = append(m.named, sc.Name)
+			m.list = append(m.list, sc)
+		}
+		delete(about, "seen "+col[0])
 	}
-	for _, name := range slices.Sorted(maps.Keys(about)) {
-		if !slices.ContainsFunc(list, func(m *mistake) bool { return m.server.name == name }) {
-			t.Errorf("%s does not say which scenario finds %s: %s", mistakesFile, name, about[name])
+	for text := range about {
+		if unsaid, ok := strings.CutPrefix(text, "seen "); ok {
+			t.Errorf("%s does not say which scenario finds %s: %s", name, unsaid, about[unsaid])
 		}
 	}
 	return list
 }
 
-// control is a scenario that passes wherever two clients can chat with each
-// other: a mistake is to be told from a server that is simply not there.
-const control = "two-clients-chat"
+// mistakesOf is what wrong.py says about each of its mistakes, and again under
+// "seen NAME" for those that are not yet seen in a file.
+func mistakesOf(t *testing.T, wrong server) map[string]string {
+	t.Helper()
+	out, err := exec.Command(wrong.args[0], wrong.args[1], "--list").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		name, text, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		about[name], about["seen "+name] = text, text
+	}
+	about["none"] = "the correct server, and a setting that it does not have"
+	return about
+}
+
+func scenarioOf(suite *scenario.Suite, name string) *scenario.Scenario {
+	i := slices.IndexFunc(suite.Scenarios, func(sc *scenario.Scenario) bool { return sc.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return suite.Scenarios[i]
+}
 
 // TestEveryMistakeIsFound plays against servers with one mistake each the
-// scenario that names it.
+// scenarios that name it.
 func TestEveryMistakeIsFound(t *testing.T) {
-	framed := suite(t, "framed")
-	list := readMistakes(t, python(t, filepath.Join("framed", "wrong", "wrong.py")))
-	var games []*game
-	for _, m := range list {
-		switch {
-		case *full:
-		case m.scenario == "-":
-			continue
-		default:
-			m.list = slices.DeleteFunc(slices.Clone(framed.Scenarios), func(sc *scenario.Scenario) bool {
-				return sc.Name != m.scenario && sc.Name != control
-			})
-		}
-		games = append(games, &m.game)
-	}
-	playAll(t.Context(), framed, games)
-	for _, m := range list {
-		t.Run(m.server.name, func(t *testing.T) { m.check(t) })
-	}
-	if *full {
-		matrix(framed, list)
+	for _, name := range scenarios.Names() {
+		t.Run(name, func(t *testing.T) {
+			suite := suite(t, name)
+			list := readMistakes(t, suite, python(t, filepath.Join(name, "wrong", "wrong.py")))
+			var games []*game
+			var played []*mistake
+			for i, m := range list {
+				switch {
+				case *full:
+					m.list = nil
+				case len(m.named) == 0 || i%max(*every, 1) != 0:
+					continue
+				}
+				games, played = append(games, &m.game), append(played, m)
+			}
+			playAll(t.Context(), suite, games)
+			for _, m := range played {
+				t.Run(m.server.name, func(t *testing.T) { m.check(t) })
+			}
+			if *full {
+				matrix(suite, played)
+			}
+		})
 	}
 }
 
 func (m *mistake) check(t *testing.T) {
 	t.Logf("settings %s; %s", inOrder(m.server.settings), m.header.Finding)
-	if m.scenario == "-" {
-		return
-	}
-	named := false
 	for _, run := range m.runs {
 		switch {
 		case run.Verdict == transcript.Error:
 			t.Error(inWords(run))
-		case run.Scenario == m.scenario:
-			named = true
-			if run.Verdict != transcript.Fail {
-				t.Errorf("not found by its scenario: %s", inWords(run))
-			}
-		case run.Scenario == control && m.header.Finding == "":
-			if run.Verdict != transcript.Pass {
-				t.Error(inWords(run))
-			}
+		case slices.Contains(m.named, run.Scenario) && run.Verdict != transcript.Fail:
+			t.Errorf("not found by its scenario: %s", inWords(run))
 		}
-	}
-	if !named {
-		t.Errorf("there is no scenario %s", m.scenario)
 	}
 }
 

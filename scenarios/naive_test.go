@@ -2,41 +2,50 @@ package scenarios_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chatprobe/chatprobe/internal/transcript"
+	"github.com/chatprobe/chatprobe/scenarios"
 )
 
 // TestNaiveServers plays everything against servers as students hand them in.
 // Which scenarios do not pass is fixed; what is wrong with a server stands at
 // the top of its source.
 func TestNaiveServers(t *testing.T) {
-	games := []*game{
-		{server: python(t, filepath.Join("framed", "naive", "recv1024.py"), "{port}")},
-		{server: python(t, filepath.Join("framed", "naive", "selectnaive.py"), "{port}")},
-	}
-	if program := compile(t, filepath.Join("testdata", "servers", "framed", "naive", "naive.c")); program != "" {
-		games = append(games, &game{server: server{name: "naive", args: []string{program, "{port}"}}})
-	}
-	for _, g := range games {
-		g.server = g.server.with("echo=no byte_order=big roster_within=8s")
-		g.server.timeout = time.Second
-	}
-	playAll(t.Context(), suite(t, "framed"), games)
-	for _, g := range games {
-		t.Run(g.server.name, func(t *testing.T) { checkFailures(t, g) })
+	declared := map[string]string{"framed": "echo=no byte_order=big roster_within=8s", "lines": "end=lf"}
+	for _, name := range scenarios.Names() {
+		t.Run(name, func(t *testing.T) {
+			files, err := filepath.Glob(filepath.Join("testdata", "servers", name, "naive", "*.*"))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("there are no naive servers for %s", name)
+			}
+			var games []*game
+			for _, file := range files {
+				s, ok := program(t, filepath.Join(name, "naive", filepath.Base(file)), "{port}")
+				if !ok {
+					continue
+				}
+				s = s.with(declared[name])
+				s.timeout = time.Second
+				games = append(games, &game{server: s})
+			}
+			playAll(t.Context(), suite(t, name), games)
+			for _, g := range games {
+				t.Run(g.server.name, func(t *testing.T) {
+					checkFailures(t, g, filepath.Join("testdata", "naive", name, g.server.name+".txt"))
+				})
+			}
+		})
 	}
 }
 
-// checkFailures holds what did not pass against testdata/naive/NAME.txt: a line
-// for each scenario that never passes, and "? SCENARIO" for one that depends on
-// luck, because the server has a race. "? *" stands for all others.
-func checkFailures(t *testing.T, g *game) {
-	file := filepath.Join("testdata", "naive", g.server.name+".txt")
+// checkFailures holds what did not pass against a file: a line for each
+// scenario that never passes, and "? SCENARIO" for one that depends on luck,
+// because the server has a race. "? *" stands for all others.
+func checkFailures(t *testing.T, g *game, file string) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -69,19 +78,4 @@ func checkFailures(t *testing.T, g *game) {
 	for name := range luck {
 		t.Errorf("%s: there is no scenario %s", file, name)
 	}
-}
-
-// compile compiles a C program, where there is a compiler.
-func compile(t *testing.T, source string) (program string) {
-	t.Helper()
-	gcc, err := exec.LookPath("gcc")
-	if err != nil {
-		t.Run(filepath.Base(source), func(t *testing.T) { missing(t, "gcc", err) })
-		return ""
-	}
-	program = filepath.Join(t.TempDir(), "server")
-	if out, err := exec.Command(gcc, "-O", "-pthread", "-o", program, source).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return program
 }

@@ -3,6 +3,7 @@ package scenarios_test
 import (
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,14 +13,18 @@ import (
 	"github.com/chatprobe/chatprobe/scenarios"
 )
 
-// fewest is how many differently named scenarios a suite has at least; the
-// values of each: do not count.
-var fewest = map[string]int{"framed": 25}
+// fewest is how many differently named scenarios a suite has at least, with
+// those that it has in common with others; the values of each: do not count.
+var fewest = map[string]int{"framed": 50, "lines": 50, "direct": 30, "datagram": 25}
+
+// fewestOfAll is how many there are at least in all suites together.
+const fewestOfAll = 100
 
 func TestSuites(t *testing.T) {
 	if len(scenarios.Names()) == 0 {
 		t.Fatal("there are no suites: there is nothing to test")
 	}
+	names := map[string]bool{}
 	for _, name := range scenarios.Names() {
 		t.Run(name, func(t *testing.T) {
 			suite, err := scenario.Load(scenarios.Files, name, scenarios.Files)
@@ -31,20 +36,26 @@ func TestSuites(t *testing.T) {
 			}
 			checkScenarios(t, suite)
 			checkProtocol(t, suite.Protocol)
+			for _, sc := range suite.Scenarios {
+				names[sc.Base] = true
+			}
 		})
+	}
+	if len(names) < fewestOfAll {
+		t.Errorf("%d differently named scenarios in all suites, and at least %d are wanted", len(names), fewestOfAll)
 	}
 }
 
 func checkScenarios(t *testing.T, suite *scenario.Suite) {
-	places := map[string]bool{} // an entry of a file, however many values it has
+	names := map[string]bool{}
 	checked := map[*wire.Requirement]bool{}
 	for _, sc := range suite.Scenarios {
-		places[sc.Pos.String()] = true
+		names[sc.Base] = true
 		checked[sc.Requirement] = true
 		switch {
 		case sc.Requirement == nil:
 			t.Errorf("%s: %s has no requirement", sc.Pos, sc.Name)
-		case sc.Requirement.OfClient:
+		case sc.Requirement.OfClient && !sc.TestsClient:
 			t.Errorf("%s: %s tests servers, and %s is of clients", sc.Pos, sc.Name, sc.Requirement.ID)
 		}
 		// Without a title of its own a scenario is called by its name.
@@ -61,8 +72,8 @@ func checkScenarios(t *testing.T, suite *scenario.Suite) {
 			t.Errorf("%s: %s cannot fail: no step expects anything", sc.Pos, sc.Name)
 		}
 	}
-	if len(places) < fewest[suite.Name] || len(places) == 0 {
-		t.Errorf("%d differently named scenarios, and at least %d are wanted", len(places), fewest[suite.Name])
+	if len(names) < fewest[suite.Name] || len(names) == 0 {
+		t.Errorf("%d differently named scenarios, and at least %d are wanted", len(names), fewest[suite.Name])
 	}
 	for _, r := range suite.Protocol.Requirements {
 		if !checked[r] && !r.OfClient {
@@ -73,10 +84,15 @@ func checkScenarios(t *testing.T, suite *scenario.Suite) {
 
 // judges says whether a step can fail because of what the server does.
 func judges(step *scenario.Step) bool {
-	switch step.Do.(type) {
+	switch do := step.Do.(type) {
 	case scenario.Receive, scenario.ReceiveNo, scenario.ReceiveNothing, scenario.Disconnected,
-		scenario.StaysConnected, scenario.Prints, scenario.Exits, scenario.IsUp:
+		scenario.StaysConnected, scenario.Prints, scenario.Exits, scenario.IsUp,
+		scenario.Shows, scenario.ProgramSends, scenario.ProgramSendsNothing, scenario.ProgramExits:
 		return true
+	case scenario.Send:
+		return do.Until != nil
+	case scenario.Do:
+		return do.Until != nil || do.UntilSettled
 	}
 	return false
 }
@@ -92,8 +108,20 @@ func checkProtocol(t *testing.T, p *wire.Protocol) {
 	}
 }
 
-// Every folder is a suite that is run, and every file in it is read.
+// Every folder is a suite that is run, or what suites have in common, and every
+// scenario in it is taken by a suite.
 func TestNothingIsLeftOut(t *testing.T) {
+	taken := map[string]bool{} // files, and scenarios as FILE NAME
+	for _, name := range scenarios.Names() {
+		suite, err := scenario.Load(scenarios.Files, name, scenarios.Files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken[path.Join(name, scenario.ProtocolFile)] = true
+		for _, sc := range suite.Scenarios {
+			taken[sc.Pos.Name()], taken[sc.Pos.Name()+" "+sc.Base] = true, true
+		}
+	}
 	files := 0
 	err := fs.WalkDir(scenarios.Files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -101,17 +129,23 @@ func TestNothingIsLeftOut(t *testing.T) {
 		}
 		files++
 		folder := path.Dir(name)
-		if !slices.Contains(scenarios.Names(), folder) {
+		switch {
+		case folder != scenario.CommonDir && !slices.Contains(scenarios.Names(), folder):
 			t.Errorf("%s is in no suite of Names", name)
+		case !taken[name]:
+			t.Errorf("no scenario comes from %s", name)
+		}
+		if folder != scenario.CommonDir {
 			return nil
 		}
-		suite, err := scenario.Load(scenarios.Files, folder, scenarios.Files)
+		text, err := fs.ReadFile(scenarios.Files, name)
 		if err != nil {
 			return err
 		}
-		if path.Base(name) != scenario.ProtocolFile &&
-			!slices.ContainsFunc(suite.Scenarios, func(sc *scenario.Scenario) bool { return sc.Pos.Name() == name }) {
-			t.Errorf("no scenario comes from %s", name)
+		for _, found := range entry.FindAllSubmatch(text, -1) {
+			if !taken[name+" "+string(found[1])] {
+				t.Errorf("no suite takes %s of %s", found[1], name)
+			}
 		}
 		return nil
 	})
@@ -122,3 +156,6 @@ func TestNothingIsLeftOut(t *testing.T) {
 		t.Fatal("no files are embedded")
 	}
 }
+
+// entry finds the names of scenarios in a file.
+var entry = regexp.MustCompile(`(?m)^  - name: (\S+)`)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,10 +45,54 @@ func python(t testing.TB, file string, args ...string) server {
 	if err != nil {
 		missing(t, "python3", err)
 	}
-	return server{
-		name: strings.TrimSuffix(filepath.Base(file), ".py"),
-		args: append([]string{exe, filepath.Join("testdata", "servers", file)}, args...),
+	return newServer(file, append([]string{exe, filepath.Join("testdata", "servers", file)}, args...))
+}
+
+func newServer(file string, args []string) server {
+	name := filepath.Base(file)
+	return server{name: strings.TrimSuffix(name, filepath.Ext(name)), args: args}
+}
+
+// program is a server of testdata/servers in any language. Where that cannot be
+// run, a test of its own says so and the server is left out.
+func program(t *testing.T, file string, args ...string) (s server, ok bool) {
+	t.Helper()
+	var command []string
+	var language string
+	var err error
+	path := filepath.Join("testdata", "servers", file)
+	switch filepath.Ext(file) {
+	case ".py":
+		language = "python3"
+		command = []string{"", path}
+		command[0], err = interpreter()
+	case ".js":
+		language = "node"
+		command = []string{"", path}
+		command[0], err = exec.LookPath("node")
+	case ".c":
+		language = "gcc"
+		if _, err = exec.LookPath("gcc"); err == nil {
+			command = []string{compile(t, path)}
+		}
+	default:
+		t.Fatalf("%s is in no language that is known here", path)
 	}
+	if err != nil {
+		t.Run(filepath.Base(file), func(t *testing.T) { missing(t, language, err) })
+		return server{}, false
+	}
+	return newServer(file, append(command, args...)), true
+}
+
+// compile compiles a C program.
+func compile(t *testing.T, source string) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "server")
+	if out, err := exec.Command("gcc", "-O", "-pthread", "-o", program, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return program
 }
 
 // with is the same server with settings "name=value …" declared.
@@ -56,6 +102,13 @@ func (s server) with(settings string) server {
 		name, value, _ := strings.Cut(set, "=")
 		s.settings[name] = value
 	}
+	return s
+}
+
+// choosing is the same server without a port given: it chooses one itself.
+func (s server) choosing() server {
+	s.name += " without a port"
+	s.args = slices.DeleteFunc(slices.Clone(s.args), func(arg string) bool { return arg == "{port}" })
 	return s
 }
 
@@ -74,18 +127,22 @@ func missing(t testing.TB, program string, err error) {
 	t.Skipf("SKIPPED, and much is not tested without it: there is no %s (%v)", program, err)
 }
 
-// suite is the built-in suite of that name.
+// suite is the built-in suite of that name, without what it asks of clients.
 func suite(t testing.TB, name string) *scenario.Suite {
 	t.Helper()
 	s, err := scenario.Load(scenarios.Files, name, scenarios.Files)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Scenarios = slices.DeleteFunc(s.Scenarios, func(sc *scenario.Scenario) bool { return sc.TestsClient })
 	return s
 }
 
+// choosesPort says that a scenario is about a server that is given no port.
+func choosesPort(sc *scenario.Scenario) bool { return slices.Contains(sc.Needs, scenario.OwnPort) }
+
 // slots bounds how many scenarios are played at once by all tests together.
-var slots = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
+var slots = make(chan struct{}, 3*runtime.GOMAXPROCS(0))
 
 // socketTable is shared by all plays, as it is in the program.
 var socketTable = sync.OnceValue(func() *sockets.Table {
@@ -99,11 +156,10 @@ var socketTable = sync.OnceValue(func() *sockets.Table {
 // play plays scenarios of a suite against a server, a fresh one for each.
 // What should be is as binding as what must be.
 func (s server) play(ctx context.Context, suite *scenario.Suite, list []*scenario.Scenario) (transcript.Suite, []transcript.Run) {
+	command := target.Command{Args: s.args, Network: suite.Protocol.Transport, ReadyWithin: 30 * time.Second}
 	session := &engine.Session{
-		Suite: suite,
-		Launch: func(ctx context.Context) (*engine.Target, error) {
-			return launch(ctx, target.Command{Args: s.args, ReadyWithin: 30 * time.Second})
-		},
+		Suite:  suite,
+		Launch: func(ctx context.Context) (*engine.Target, error) { return launch(ctx, command) },
 		Config: engine.Config{
 			Settings: s.settings, Origin: transcript.Set, Timeout: s.timeout, Strict: true, Seed: 1,
 			Slots: slots, Sockets: socketTable(),
@@ -115,11 +171,16 @@ func (s server) play(ctx context.Context, suite *scenario.Suite, list []*scenari
 // launch joins a program and the engine.
 func launch(ctx context.Context, c target.Command) (*engine.Target, error) {
 	p, err := target.Start(ctx, c)
-	if err != nil {
+	var exited *target.ExitError
+	var silent *target.ListenError
+	switch {
+	case errors.As(err, &exited), errors.As(err, &silent):
+		return nil, &engine.TargetError{Err: err}
+	case err != nil:
 		return nil, err
 	}
 	return &engine.Target{
-		Dial: engine.DialTCP(p.Addr().String()),
+		Dial: dialer(c.Network, p.Addr().String()),
 		Printed: func(from int64) ([]byte, int64) {
 			out := p.OutputSince(from)
 			var text []byte
@@ -132,10 +193,32 @@ func launch(ctx context.Context, c target.Command) (*engine.Target, error) {
 			status, ended := p.Exited()
 			return status.String(), ended
 		},
-		Stop:   func(string) error { return errors.New("no scenario stops its server yet") },
-		Notify: p.Notify,
-		Close:  func() { p.Stop() },
+		Stop:    func(how string) error { return stop(p, how) },
+		Notify:  p.Notify,
+		Close:   func() { p.Stop() },
+		OwnPort: p.Found,
 	}, nil
+}
+
+func dialer(network, addr string) func(context.Context, int) (net.Conn, error) {
+	if network == "udp" {
+		return engine.DialUDP(addr)
+	}
+	return engine.DialTCP(addr)
+}
+
+func stop(p *target.Process, how string) error {
+	switch how {
+	case "interrupt":
+		return p.Signal(os.Interrupt)
+	case "terminate":
+		return p.Signal(syscall.SIGTERM)
+	}
+	text, ok := strings.CutPrefix(how, "type:")
+	if !ok {
+		return fmt.Errorf("there is no way to stop a program that is called %q", how)
+	}
+	return p.Type(text)
 }
 
 // A game is scenarios played against a server.
@@ -193,60 +276,4 @@ func inOrder(settings map[string]string) string {
 		list = append(list, name+"="+settings[name])
 	}
 	return strings.Join(list, " ")
-}
-
-// TestRightServers plays everything against the correct servers: all must pass
-// that applies, whether their choices are declared or not.
-func TestRightServers(t *testing.T) {
-	framed := suite(t, "framed")
-	for _, right := range []struct{ file, settings string }{
-		{"threads.py", "echo=no duplicate_name=refuse byte_order=big max_message=1048576"},
-		{"queues.py", "echo=yes duplicate_name=allow byte_order=big max_message=1048576"},
-		{"selectloop.py", "echo=no duplicate_name=refuse byte_order=big max_message=1048576"},
-	} {
-		s := python(t, filepath.Join("framed", "right", right.file), "{port}", "--roster", "0.2")
-		for _, s := range []server{s, s.with(right.settings)} {
-			t.Run(s.name+" "+inOrder(s.settings), func(t *testing.T) {
-				header, runs := s.play(t.Context(), framed, framed.Scenarios)
-				if header.Finding != "" {
-					t.Error(header.Finding)
-				}
-				for _, run := range runs {
-					sc := framed.Scenarios[slices.IndexFunc(framed.Scenarios, func(sc *scenario.Scenario) bool { return sc.Name == run.Scenario })]
-					switch {
-					case run.Verdict == transcript.Skip && len(sc.When) > 0:
-					case run.Verdict != transcript.Pass || len(run.Notes) > 0:
-						t.Error(inWords(run))
-					}
-				}
-			})
-		}
-	}
-}
-
-// TestDegenerateServers plays everything against servers that speak no
-// protocol at all. Nothing may pass.
-func TestDegenerateServers(t *testing.T) {
-	framed := suite(t, "framed")
-	var games []*game
-	for _, name := range []string{"silent", "closer", "echo", "noise", "flood"} {
-		s := python(t, filepath.Join("degenerate", name+".py"), "{port}")
-		s.timeout = 300 * time.Millisecond
-		games = append(games, &game{server: s}, &game{server: s.with("byte_order=big echo=yes duplicate_name=allow")})
-	}
-	playAll(t.Context(), framed, games)
-	for _, g := range games {
-		t.Run(g.server.name+" "+inOrder(g.server.settings), func(t *testing.T) {
-			if g.header.Finding == "" {
-				t.Error("nothing is said about the server as a whole")
-			}
-			for _, run := range g.runs {
-				switch run.Verdict {
-				case transcript.Fail, transcript.Blocked, transcript.Skip:
-				default:
-					t.Error(inWords(run))
-				}
-			}
-		})
-	}
 }

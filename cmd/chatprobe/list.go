@@ -97,11 +97,7 @@ func requirementID(sc *scenario.Scenario) string {
 // writeList writes a suite's scenarios, those that differ in a value only
 // with one title.
 func writeList(w io.Writer, s *scenario.Suite, titles bool) {
-	noun := "scenarios"
-	if len(s.Scenarios) == 1 {
-		noun = "scenario"
-	}
-	fmt.Fprintf(w, "%s: %s (%s, %d %s)\n", s.Name, s.Protocol.Title, s.Protocol.Transport, len(s.Scenarios), noun)
+	fmt.Fprintf(w, "%s: %s (%s, %s)\n", s.Name, s.Protocol.Title, s.Protocol.Transport, number(len(s.Scenarios), "scenario"))
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, sc := range s.Scenarios {
 		fmt.Fprintf(tw, "  %s\t%s\t%s\n", requirementID(sc), sc.Level, sc.Name)

@@ -124,7 +124,8 @@ frames in pieces, garbage) and prints which pass and which fail, and why.`,
 	}
 	root.SetVersionTemplate(versionLine())
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRunCommand(), newDecodeCommand(), newListCommand(), newRequirementsCommand(), newExplainCommand(), newVersionCommand())
+	root.AddCommand(newRunCommand(), newDecodeCommand(), newListCommand(), newRequirementsCommand(), newExplainCommand(),
+		newLintCommand(), newInitCommand(), newSchemaCommand(), newVersionCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })

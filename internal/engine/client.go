@@ -37,6 +37,7 @@ type client struct {
 	held    []byte // what a cut message still lacks
 	whole   []byte // that message
 	half    bool   // it has closed its sending side
+	goodbye bool   // it has said that it leaves
 	begun   bool   // what it sent last is the beginning of a message, for the target
 	leftAt  int    // play.seq when it last closed
 	resume  chan struct{}
@@ -144,7 +145,7 @@ func (p *play) connect(c *client) *failure {
 		return fail(nil, fmt.Sprintf("%s can connect", c), "%s", dialReason(err, p)).unreached()
 	}
 	c.conn, c.sent, c.held, c.whole = conn, 0, nil, nil
-	c.spoke, c.inRoom, c.settled, c.deaf, c.far, c.begun, c.half = false, false, false, false, false, false, false
+	c.spoke, c.inRoom, c.settled, c.deaf, c.far, c.begun, c.half, c.goodbye = false, false, false, false, false, false, false, false
 	c.local, c.remote = addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())
 	c.resume = make(chan struct{}, 1)
 	p.mu.Lock()

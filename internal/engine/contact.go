@@ -131,7 +131,7 @@ func (s *Session) offer(target *Target) (end func()) {
 
 // guess tries all guesses, side by side where each can have a target of its
 // own, and returns the first in order under which clients could chat, else the
-// last. timeout, if not 0, is shorter than the usual one.
+// one to which most was said. timeout, if not 0, is shorter than the usual one.
 func (s *Session) guess(ctx context.Context, guesses []map[string]string, timeout time.Duration, slow bool) contact {
 	how := manner{deadline: s.Timeout, slow: slow}
 	if timeout > 0 {
@@ -166,7 +166,21 @@ func (s *Session) guess(ctx context.Context, guesses []map[string]string, timeou
 			return c
 		}
 	}
-	return results[len(results)-1]
+	// The guess that the target said most to is the nearest.
+	return slices.MaxFunc(results, func(a, b contact) int { return a.received() - b.received() })
+}
+
+// received counts the messages that came.
+func (c contact) received() int {
+	n := 0
+	if c.run != nil {
+		for _, e := range c.run.Events {
+			if e.Kind == transcript.Receive {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // bind makes a codec of values that were checked before.

@@ -78,6 +78,22 @@ func (p *play) pick(wanted *scenario.Client, not ...*client) *client {
 	return nil
 }
 
+// summon brings in the hidden client late: those who could have said a token or
+// seen one have been cut off. It is nil if that one does not get in either.
+func (p *play) summon() *client {
+	if p.hidden != nil {
+		return nil
+	}
+	c := p.newClient(hiddenName, false)
+	p.mu.Lock()
+	p.hidden = c
+	p.mu.Unlock()
+	if f := p.login(c, nil); f != nil || !c.settled {
+		return nil
+	}
+	return c
+}
+
 // flushCauser makes sure that the server is done with what c did.
 func (p *play) flushCauser(c *client, proof scenario.Proof, witness *client) *failure {
 	switch {
@@ -111,7 +127,9 @@ func (p *play) flushCauser(c *client, proof scenario.Proof, witness *client) *fa
 		}
 	}
 	if witness == nil {
-		return p.noWitness(c)
+		if witness = p.summon(); witness == nil {
+			return p.noWitness(c)
+		}
 	}
 	limit := p.deadline
 	if !c.settled {
@@ -208,7 +226,7 @@ func (p *play) flushReceivers(plan *scenario.Fence) *failure {
 			continue
 		}
 		if !c.inRoom {
-			if c.begun || p.codec.IsDatagram(wire.Client) {
+			if c.begun || c.goodbye || p.codec.IsDatagram(wire.Client) {
 				// What it hears of, nobody can make it hear.
 				p.sleep(quietWindow)
 				p.weak()
@@ -232,7 +250,9 @@ func (p *play) flushReceivers(plan *scenario.Fence) *failure {
 		p.weak()
 		return nil
 	case teller == nil:
-		return p.noWitness(open[0])
+		if teller = p.summon(); teller == nil {
+			return p.noWitness(open[0])
+		}
 	}
 	t := p.newToken(teller)
 	missing := func() *client {

@@ -22,7 +22,9 @@ type delivery struct {
 	token *token // it carries one
 	about bool   // it is about the hidden client and nobody else
 	noise bool   // the protocol says that it means nothing
-	seq   int    // its number among all messages of the play
+
+	mangled bool // it carries a token, and is not the message that should
+	seq     int  // its number among all messages of the play
 }
 
 // skip says that no step may see d.
@@ -190,7 +192,8 @@ func (c *client) deliver(f *wire.Frame) {
 	switch {
 	case d.token != nil:
 		purpose = transcript.Token
-		if p.arrives(d.token, f) {
+		d.mangled = !p.arrives(d.token, f)
+		if !d.mangled {
 			c.seen[d.token] = true
 		}
 	case !p.ready:

@@ -305,11 +305,14 @@ func (p *play) describe(run *transcript.Run, f *failure) {
 	if f == nil || f.client == nil || run.Failure == nil {
 		return
 	}
+	mangled := false
 	for _, d := range slices.Backward(f.client.inbox) {
 		if len(run.Failure.Came) == cameLimit {
 			break
 		}
-		if !d.skip() {
+		again := d.mangled && mangled // the same token said again
+		mangled = mangled || d.mangled
+		if !d.skip() || d.mangled && !again {
 			run.Failure.Came = append(run.Failure.Came, *d.frame.Transcript(p.codec.Name(d.frame, wire.Server), wire.Server))
 		}
 	}

@@ -178,7 +178,11 @@ func (p *play) settle(c *client, limit time.Duration) *failure {
 		return f
 	}
 	if e != met {
-		return p.unsettled(c, expected, e, fmt.Sprintf("what %s said after its login reached nobody", c))
+		f := p.unsettled(c, expected, e, fmt.Sprintf("what %s said after its login reached nobody", c))
+		if o := p.gotMangled(t, others); o != nil {
+			f.client, f.got = o, fmt.Sprintf("what %s said after its login reached %s as another message than it should be", c, o)
+		}
+		return f
 	}
 	back := p.newToken(partner)
 	if e, f = p.say(back, limit, c, func() bool { return c.seen[back] }); f != nil {
@@ -199,6 +203,19 @@ func (p *play) settle(c *client, limit time.Duration) *failure {
 		}
 		return true
 	})
+	return nil
+}
+
+// gotMangled finds who has received a message with t in it that is not how the
+// protocol delivers it.
+func (p *play) gotMangled(t *token, others []*client) *client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, o := range others {
+		if slices.ContainsFunc(o.inbox, func(d *delivery) bool { return d.mangled && d.token == t }) {
+			return o
+		}
+	}
 	return nil
 }
 

@@ -85,7 +85,7 @@ func TestUnsettled(t *testing.T) {
 	}{
 		"silent":    {silent, "what bob said after its login reached nobody"},
 		"half deaf": {onlyUp, "bob was heard by alice, but did not receive what alice said then"},
-		"a notice":  {toNotice, "what bob said after its login reached nobody"},
+		"a notice":  {toNotice, "what bob said after its login reached alice as another message than it should be"},
 		"closes": {rules{joined: func(r *room, m *member) {
 			if m.name == "bob" {
 				m.conn.Close()

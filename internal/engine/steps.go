@@ -143,7 +143,7 @@ func (p *play) doSend(c *client, do scenario.Send) *failure {
 	}
 	for _, out := range do.Messages {
 		if out.Message == leaveMessage && !do.How.Cut.IsSet() {
-			c.inRoom, c.settled = false, false
+			c.inRoom, c.settled, c.goodbye = false, false, true
 		}
 	}
 	return nil

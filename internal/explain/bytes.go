@@ -3,7 +3,6 @@ package explain
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/chatprobe/chatprobe/internal/scenario"
@@ -17,20 +16,47 @@ var errLater = errors.New("known only while it is played")
 func (n *narrator) refBytes(r scenario.Ref) (string, error) {
 	switch r.Kind {
 	case scenario.ClientName:
-		return r.Client.Name, nil
+		return n.name(r.Client)
 	case scenario.Setting:
 		return n.codec.Settings[r.Name], nil
 	}
 	return "", errLater
 }
 
-// bytes is what a client sends for a message, if that is fixed.
-func (n *narrator) bytes(from string, o scenario.Outgoing) ([]byte, *wire.Message, error) {
+// name is what a client is called on the wire, if that is fixed.
+func (n *narrator) name(c *scenario.Client) (string, error) {
+	if name, ok := n.names[c]; ok && name == "" {
+		return "", errLater
+	} else if ok {
+		return name, nil
+	}
+	return c.Name, nil
+}
+
+// rename notes under which name a client logs in.
+func (n *narrator) rename(step *scenario.Step) {
+	if do, ok := step.Do.(scenario.Do); ok && do.HasAs {
+		for _, c := range step.Who {
+			n.names[c], _ = do.As.Text(n.refBytes) // empty where it is not fixed
+		}
+	}
+}
+
+// bytes is what a client, or the server where from is nil, sends for a
+// message, if that is fixed.
+func (n *narrator) bytes(from *scenario.Client, o scenario.Outgoing) ([]byte, *wire.Message, error) {
 	m := n.codec.Message(o.Message)
 	if m == nil {
 		return nil, nil, errLater
 	}
-	args := wire.Args{"user": from}
+	args := wire.Args{}
+	if from != nil {
+		user, err := n.name(from)
+		if err != nil {
+			return nil, nil, err
+		}
+		args["user"] = user
+	}
 	for name, v := range o.Args {
 		var err error
 		if args[name], err = v.Expand(n.refBytes); err != nil {
@@ -86,10 +112,14 @@ func (n *narrator) fields(b []byte, m *wire.Message) string {
 	var words []string
 	for _, field := range f.Transcript(m, m.From).Fields {
 		text := fmt.Sprint(field.Value)
-		if s, ok := field.Value.(string); ok {
-			if text = quote(s); field.Size > len(s) {
-				text = fmt.Sprintf("%s… (%s bytes)", strconv.Quote(s[:min(shown, len(s))]), thousands(field.Size))
+		switch value := field.Value.(type) {
+		case string:
+			text = `"` + value + `"`
+			if runes := []rune(value); len(runes) > 2*shown {
+				text = fmt.Sprintf(`"%s"… (%s bytes)`, string(runes[:shown]), thousands(field.Size))
 			}
+		case []any:
+			text = strings.ReplaceAll(strings.Trim(text, "[]"), " ", ", ")
 		}
 		words = append(words, field.Name+" "+text)
 	}

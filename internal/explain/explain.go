@@ -23,7 +23,7 @@ import (
 
 // deadline is how long an expected message may take, where nobody says
 // otherwise.
-const deadline = "within 2 s"
+const deadline = "within 2\u00a0s"
 
 // A page is text that is broken into lines of a width.
 type page struct {
@@ -58,7 +58,7 @@ func (p *page) heading(text string) { p.WriteString("\n" + text + "\n") }
 // that is longer than a line anywhere.
 func wrap(text string, limit int) []string {
 	lines := []string{""}
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\n' }) {
 		for displaywidth.String(word) > limit {
 			head := displaywidth.TruncateString(word, limit, "")
 			lines = append(lines, head)
@@ -74,6 +74,9 @@ func wrap(text string, limit int) []string {
 			lines = append(lines, word)
 		}
 	}
+	for i, line := range lines {
+		lines[i] = strings.ReplaceAll(line, "\u00a0", " ") // it has kept words together
+	}
 	return slices.DeleteFunc(lines, func(line string) bool { return line == "" })
 }
 
@@ -81,6 +84,8 @@ func wrap(text string, limit int) []string {
 type narrator struct {
 	suite *scenario.Suite
 	codec *wire.Codec
+	// names are those of clients that have logged in under another one.
+	names map[*scenario.Client]string
 }
 
 func newNarrator(s *scenario.Suite) (*narrator, error) {
@@ -88,7 +93,7 @@ func newNarrator(s *scenario.Suite) (*narrator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("explain %s: %w", s.Name, err)
 	}
-	return &narrator{s, codec}, nil
+	return &narrator{suite: s, codec: codec, names: map[*scenario.Client]string{}}, nil
 }
 
 // and joins words: alice, bob and carol.

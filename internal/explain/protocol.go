@@ -125,17 +125,17 @@ func sample(m *wire.Message, param string) any {
 	if m.IsList(param) {
 		return []any{"alice", "bob"}
 	}
-	for _, text := range []string{samples[param], param, "1"} {
-		if text != "" && m.CheckArg(param, text) == nil {
-			return text
-		}
-	}
 	for _, f := range m.Shape.Fields {
 		if f.Name == param && len(f.Enum) > 0 {
 			return f.Enum[0].Name
 		}
 	}
-	return param
+	for _, text := range []string{samples[param], param} {
+		if text != "" && m.CheckArg(param, text) == nil {
+			return text
+		}
+	}
+	return "1" // it is a number
 }
 
 // messages shows every message as it looks on the wire.

@@ -74,8 +74,12 @@ func (n *narrator) play(p *page, sc *scenario.Scenario) {
 	if listed := slices.DeleteFunc(slices.Clone(sc.Clients), func(c *scenario.Client) bool { return !c.Listed }); len(listed) > 0 {
 		p.item("   0. ", fmt.Sprintf("%s %s connected, logged in and known to the server.", who(listed), verb(listed, "is", "are")))
 	}
+	if sc.Hidden {
+		p.item("      ", "So is a hidden client, which no step names.")
+	}
 	for i, step := range sc.Steps {
 		p.item(fmt.Sprintf("  %2d. ", i+1), n.step(step))
+		n.rename(step)
 		n.sent(p, step)
 		if step.Fence == nil {
 			continue
@@ -86,9 +90,6 @@ func (n *narrator) play(p *page, sc *scenario.Scenario) {
 				p.item("      - ", line)
 			}
 		}
-	}
-	if sc.Hidden {
-		p.paragraph(6, "A client that no step names, the hidden one, takes part in it.")
 	}
 }
 
@@ -101,13 +102,13 @@ func (n *narrator) sent(p *page, step *scenario.Step) {
 			return
 		}
 		for _, o := range do.Messages {
-			if b, m, err := n.bytes(step.Who[0].Name, o); err == nil {
+			if b, m, err := n.bytes(step.Who[0], o); err == nil {
 				n.dump(p, indent, b, m)
 			}
 		}
 	case scenario.ServerSends:
 		for _, o := range do.Messages {
-			if b, m, err := n.bytes("", o); err == nil {
+			if b, m, err := n.bytes(nil, o); err == nil {
 				n.dump(p, indent, b, m)
 			}
 		}

@@ -122,6 +122,9 @@ func (n *narrator) procedure(s *scenario.Step, do scenario.Do) string {
 
 func (n *narrator) send(s *scenario.Step, do scenario.Send) string {
 	text := who(s.Who) + " " + verb(s.Who, "sends", "send") + " " + n.outgoing(do.Messages)
+	if first := do.Messages[0]; len(do.Messages) == 1 && first.Message == "say" && len(first.Args) == 1 && plain(first.Args) {
+		text = who(s.Who) + " " + verb(s.Who, "says", "say") + " " + n.value(first.Args["text"])
+	}
 	if len(do.Messages) > 1 {
 		text += ", all in one segment"
 	}
@@ -134,13 +137,12 @@ func (n *narrator) send(s *scenario.Step, do scenario.Send) string {
 		if m := n.codec.Message(do.Messages[0].Message); m != nil {
 			for _, f := range m.Shape.Fields {
 				if v, ok := do.Messages[0].Set[f.Name]; ok {
-					words = append(words, f.Name+" "+n.number(v))
+					words = append(words, f.Name+" "+strings.Trim(n.value(v), `"`))
 				}
 			}
 		}
-		text += ", but with a wrong " + and(words)
-		if len(words) == 0 {
-			text = strings.TrimSuffix(text, " wrong ") + " wrong length in front"
+		if text += ", but with " + and(words) + ", which is wrong"; len(words) == 0 {
+			text = strings.TrimSuffix(text, ", but with , which is wrong") + ", but with a wrong length in front"
 		}
 	}
 	if do.Until != nil {
@@ -153,6 +155,11 @@ func (n *narrator) receive(do scenario.Receive) string {
 	words := n.expected(do.Messages)
 	text := "receive "
 	switch {
+	case len(words) == 1 && do.Messages[0].Message == "hear" && plain(do.Messages[0].Args):
+		text = "hear " + n.value(do.Messages[0].Args["text"])
+		if user, ok := do.Messages[0].Args["user"]; ok {
+			text += " from " + n.value(user)
+		}
 	case len(words) == 1:
 		text += words[0]
 	case do.Which == scenario.OneOf:

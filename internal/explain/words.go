@@ -118,6 +118,14 @@ func (n *narrator) outgoing(list []scenario.Outgoing) string {
 	return and(words)
 }
 
+// plain is the argument of a message that has no other one but user, which
+// is sent or received under a name that says everything.
+func plain(args map[string]scenario.Value) bool {
+	_, text := args["text"]
+	_, user := args["user"]
+	return text && (len(args) == 1 || user && len(args) == 2)
+}
+
 func (n *narrator) expected(list []scenario.Expected) []string {
 	words := make([]string, len(list))
 	for i, x := range list {
@@ -131,7 +139,7 @@ func (n *narrator) expected(list []scenario.Expected) []string {
 // who names clients; a crowd is counted.
 func who(list []*scenario.Client) string {
 	var words []string
-	crowd := 0
+	var crowd []*scenario.Client
 	for _, c := range list {
 		switch {
 		case c == scenario.Self:
@@ -139,16 +147,16 @@ func who(list []*scenario.Client) string {
 		case c == scenario.Program:
 			words = append(words, "the program")
 		case c.Crowd:
-			crowd++
+			crowd = append(crowd, c)
 		default:
 			words = append(words, c.Name)
 		}
 	}
 	switch {
-	case crowd == 1:
-		words = append(words, "one other")
-	case crowd > 0:
-		words = append(words, thousands(crowd)+" others")
+	case len(crowd) == 1:
+		words = append(words, crowd[0].Name)
+	case len(crowd) > 0:
+		words = append(words, thousands(len(crowd))+" others")
 	}
 	return and(words)
 }

@@ -110,7 +110,7 @@ func (t Table) details(b *bytes.Buffer, run *transcript.Run) {
 	t.item(b, "step", step)
 	t.item(b, "expected", f.Expected)
 	if f.Wanted != nil {
-		t.message(b, f.Wanted)
+		t.message(b, f.Wanted, nil)
 	}
 	t.item(b, "but", f.Got)
 	for i := range f.Came {
@@ -120,7 +120,7 @@ func (t Table) details(b *bytes.Buffer, run *transcript.Run) {
 			name = "a message that fits no description"
 		}
 		t.item(b, "came", name)
-		t.message(b, m)
+		t.message(b, m, f.Wanted)
 	}
 	if f.Partial != nil {
 		t.item(b, "came", fmt.Sprintf("%s that are no whole message yet", count(f.Partial.Length, "byte")))
@@ -147,7 +147,10 @@ const bytesPerLine = 8
 //
 //	00 05              UNameL    5
 //	61 6c 69 63 65     Username  "alice"
-func (t Table) message(b *bytes.Buffer, m *transcript.Message) {
+//
+// What is no field, such as the words of a line, stands between them. A field
+// that is another one in wanted, which may be nil, is marked.
+func (t Table) message(b *bytes.Buffer, m, wanted *transcript.Message) {
 	if m.Malformed != "" {
 		t.item(b, "", "malformed: "+m.Malformed)
 	}
@@ -162,22 +165,60 @@ func (t Table) message(b *bytes.Buffer, m *transcript.Message) {
 	}
 	before := labelWidth + 3*bytesPerLine + 1
 	nameWidth = min(nameWidth, max(t.Width-before-2-least, 8))
-	for _, f := range m.Fields {
-		text := clean(value(f))
+	for _, f := range withWords(m) {
+		text, note := clean(value(f)), ""
 		if f.Note != "" {
-			text += " (" + clean(f.Note) + ")"
+			note = " (" + clean(f.Note) + ")"
 		}
 		name := wrapVerbatim(clean(f.Name), nameWidth)
-		lines := wrapVerbatim(text, t.Width-before-nameWidth-2)
+		lines := wrapVerbatim(text+note, t.Width-before-nameWidth-2)
 		if len(lines) > most {
-			lines = append(lines[:most-1], "…")
+			if lines = append(lines[:most-1], "…"+note); width(lines[most-1]) > t.Width-before-nameWidth-2 {
+				lines[most-1] = "…"
+			}
 		}
 		hex := hexLines(field(m.Bytes, f), f.Size)
+		margin := strings.Repeat(" ", labelWidth)
 		for i := range max(len(hex), len(lines), len(name)) {
-			line := fmt.Sprintf("%*s%s %s  %s", labelWidth, "", pad(nth(hex, i), 3*bytesPerLine), pad(nth(name, i), nameWidth), nth(lines, i))
+			line := margin
+			if i == 0 && differs(m, f, wanted) {
+				line = margin[2:] + "≠ "
+			}
+			line += fmt.Sprintf("%s %s  %s", pad(nth(hex, i), 3*bytesPerLine), pad(nth(name, i), nameWidth), nth(lines, i))
 			b.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
 	}
+}
+
+// withWords are the fields of a message, and what stands between them.
+func withWords(m *transcript.Message) []transcript.Field {
+	var list []transcript.Field
+	at := 0
+	words := func(to int) {
+		if to = min(to, len(m.Bytes.Head)); to > at {
+			list = append(list, transcript.Field{Value: transcript.Printable(m.Bytes.Head[at:to]), Start: at, Size: to - at})
+		}
+	}
+	for _, f := range m.Fields {
+		words(f.Start)
+		list = append(list, f)
+		at = max(at, f.Start+f.Size)
+	}
+	words(m.Bytes.Length)
+	return list
+}
+
+// differs says that a field of m is another one in wanted.
+func differs(m *transcript.Message, f transcript.Field, wanted *transcript.Message) bool {
+	if wanted == nil || wanted.Name != m.Name || f.Name == "" {
+		return false
+	}
+	i := slices.IndexFunc(wanted.Fields, func(w transcript.Field) bool { return w.Name == f.Name })
+	if i < 0 {
+		return false
+	}
+	w := wanted.Fields[i]
+	return f.Size != w.Size || !bytes.Equal(field(m.Bytes, f), field(wanted.Bytes, w)) || f.Size == 0 && value(f) != value(w)
 }
 
 func nth(lines []string, i int) string {
@@ -217,9 +258,6 @@ func hexLines(raw []byte, size int) []string {
 	}
 	if size > len(shown) {
 		lines = append(lines, "… "+count(size-len(shown), "more byte"))
-	}
-	if len(lines) == 0 {
-		lines = []string{"(empty)"}
 	}
 	return lines
 }

@@ -354,7 +354,7 @@ func (f *Frame) parameters(m *Message, v *Value) []transcript.Field {
 					continue
 				}
 				for _, name := range c.params() {
-					list = append(list, transcript.Field{Name: name, Value: printable(found[name]), Start: v.Start, Size: v.Size})
+					list = append(list, transcript.Field{Name: name, Value: printable(found[name]), Start: v.Start})
 				}
 				return list
 			}

@@ -1,0 +1,166 @@
+package scenarios_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chatprobe/chatprobe/internal/scenario"
+	"github.com/chatprobe/chatprobe/internal/transcript"
+	"github.com/chatprobe/chatprobe/scenarios"
+)
+
+// arguments are what the servers of a suite take behind their port.
+var arguments = map[string][]string{
+	"framed": {"--roster", "0.2"},
+}
+
+// A choice is a way to run a correct server, and what may be declared of it
+// then.
+type choice struct {
+	args     []string
+	settings string
+}
+
+// choices are the choices of correct servers, by their files below
+// testdata/servers. One that is not here is played with nothing declared.
+var choices = map[string][]choice{
+	"framed/right/threads.py":    {{}, {settings: "echo=no duplicate_name=refuse byte_order=big max_message=1048576"}},
+	"framed/right/queues.py":     {{settings: "echo=yes duplicate_name=allow byte_order=big max_message=1048576"}},
+	"framed/right/selectloop.py": {{settings: "echo=no duplicate_name=refuse byte_order=big max_message=1048576"}},
+	"lines/right/threads.py":     {{}, {settings: "end=lf stop=terminate"}},
+	"lines/right/asyncio_.py":    {{settings: "end=lf"}, {args: []string{"--crlf"}, settings: "end=crlf"}},
+	"lines/right/noend.py":       {{}, {settings: "end=none"}},
+	"datagram/right/threads.py":  {{}, {settings: "ungreeted=any"}},
+	"datagram/right/asyncio_.py": {{settings: "ungreeted=ignore"}},
+}
+
+// TestRightServers plays everything against the correct servers: all must pass
+// that applies, whether their choices are declared or not, and nothing may be
+// in a suite that applies to none of them.
+func TestRightServers(t *testing.T) {
+	for _, name := range scenarios.Names() {
+		t.Run(name, func(t *testing.T) {
+			suite := suite(t, name)
+			passed := map[string]bool{}
+			for _, g := range rightGames(t, suite) {
+				t.Run(g.server.name+" "+inOrder(g.server.settings), func(t *testing.T) {
+					playAll(t.Context(), suite, []*game{g})
+					checkRight(t, g, passed)
+				})
+			}
+			for _, sc := range suite.Scenarios {
+				if !passed[sc.Name] && len(passed) > 0 {
+					t.Errorf("%s was passed by no correct server", sc.Name)
+				}
+			}
+		})
+	}
+}
+
+// rightGames are games against all correct servers of a suite; wrong.py is one
+// if it makes no mistake.
+func rightGames(t *testing.T, suite *scenario.Suite) []*game {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", "servers", suite.Name, "right", "*.*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no correct servers for %s", suite.Name)
+	}
+	var games []*game
+	var chooses []*scenario.Scenario
+	for _, sc := range suite.Scenarios {
+		if choosesPort(sc) {
+			chooses = append(chooses, sc)
+		}
+	}
+	add := func(s server, c choice) {
+		s.args = append(s.args, c.args...)
+		if c.settings != "" {
+			s = s.with(c.settings)
+		}
+		games = append(games, &game{server: s})
+	}
+	for _, file := range files {
+		file, err := filepath.Rel(filepath.Join("testdata", "servers"), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, ok := program(t, file, append([]string{"{port}"}, arguments[suite.Name]...)...)
+		if !ok {
+			continue
+		}
+		list := choices[filepath.ToSlash(file)]
+		if list == nil {
+			list = []choice{{}}
+		}
+		for _, c := range list {
+			add(s, c)
+		}
+		if len(chooses) > 0 {
+			games = append(games, &game{server: s.choosing(), list: chooses})
+		}
+	}
+	if s, ok := program(t, filepath.Join(suite.Name, "wrong", "wrong.py"), append([]string{"none", "{port}"}, arguments[suite.Name]...)...); ok {
+		add(s, choice{})
+	}
+	return games
+}
+
+// checkRight fails for whatever did not pass, and notes what did.
+func checkRight(t *testing.T, g *game, passed map[string]bool) {
+	if g.header.Finding != "" {
+		t.Error(g.header.Finding)
+	}
+	for _, run := range g.runs {
+		switch {
+		case run.Verdict == transcript.Skip:
+			t.Logf("skip %s: %s", run.Scenario, run.Reason)
+		case run.Verdict != transcript.Pass || len(run.Notes) > 0:
+			t.Error(inWords(run))
+		default:
+			passed[run.Scenario] = true
+		}
+	}
+}
+
+// TestDegenerateServers plays everything against servers that speak no
+// protocol at all. Nothing may pass.
+func TestDegenerateServers(t *testing.T) {
+	declared := map[string]string{
+		"framed":   "byte_order=big echo=yes duplicate_name=allow",
+		"lines":    "end=lf",
+		"datagram": "ungreeted=ignore",
+	}
+	for _, name := range scenarios.Names() {
+		suite := suite(t, name)
+		folder := "degenerate"
+		if suite.Protocol.Transport == "udp" {
+			folder = filepath.Join(folder, "udp")
+		}
+		var games []*game
+		for _, file := range []string{"silent", "closer", "echo", "noise", "flood"} {
+			s := python(t, filepath.Join(folder, file+".py"), "{port}")
+			s.timeout = 300 * time.Millisecond
+			games = append(games, &game{server: s})
+			if settings := declared[name]; settings != "" {
+				games = append(games, &game{server: s.with(settings)})
+			}
+		}
+		playAll(t.Context(), suite, games)
+		for _, g := range games {
+			t.Run(strings.Join([]string{name, g.server.name, inOrder(g.server.settings)}, " "), func(t *testing.T) {
+				if g.header.Finding == "" {
+					t.Error("nothing is said about the server as a whole")
+				}
+				for _, run := range g.runs {
+					switch run.Verdict {
+					case transcript.Fail, transcript.Blocked, transcript.Skip:
+					default:
+						t.Error(inWords(run))
+					}
+				}
+			})
+		}
+	}
+}
