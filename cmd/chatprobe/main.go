@@ -106,7 +106,9 @@ frames in pieces, garbage) and prints which pass and which fail, and why.`,
   chatprobe run framed -- python3 server.py {port}   your server: started, tested, stopped
   chatprobe run framed --target 127.0.0.1:4445       a server that is running already
   chatprobe decode capture.pcap                      the messages in a capture
-  chatprobe list                                     what there is to test`,
+  chatprobe list                                     what there is to test
+  chatprobe explain framed                           what a protocol asks
+  chatprobe init mysuite                             begin a suite of your own`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version(),
@@ -126,6 +128,7 @@ frames in pieces, garbage) and prints which pass and which fail, and why.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRunCommand(), newDecodeCommand(), newListCommand(), newRequirementsCommand(), newExplainCommand(),
 		newLintCommand(), newInitCommand(), newSchemaCommand(), newVersionCommand())
+	completeAll(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })

@@ -3,34 +3,19 @@ package decode_test
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/chatprobe/chatprobe/internal/decode"
 	"github.com/chatprobe/chatprobe/internal/transcript"
-	"github.com/chatprobe/chatprobe/internal/wire"
 	"github.com/chatprobe/chatprobe/pcap"
 )
 
 // Datagrams are read without a connection: who is the server is told by what
 // is said, and from then on by its address. Others' datagrams are left alone.
 func TestDatagrams(t *testing.T) {
-	const file = "../../scenarios/datagram/protocol.yaml"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := wire.Load(file, text, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	udp, err := decode.Codecs(p, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var got []string
-	d := decode.New(slices.Concat(codecs(t, nil), udp), 0, func(m *transcript.Decoded) error {
+	d := decode.New(slices.Concat(codecs(t, nil), codecsOf(t, "datagram")), 0, func(m *transcript.Decoded) error {
 		line := fmt.Sprintf("%d %s %s %s", m.Conn, m.From, m.Sender, m.Name)
 		for _, f := range m.Fields {
 			line += fmt.Sprintf(" %s=%v", f.Name, f.Value)

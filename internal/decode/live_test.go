@@ -22,6 +22,7 @@ import (
 	"github.com/chatprobe/chatprobe/internal/decode"
 	"github.com/chatprobe/chatprobe/internal/report"
 	"github.com/chatprobe/chatprobe/internal/transcript"
+	"github.com/chatprobe/chatprobe/internal/wire"
 	"github.com/chatprobe/chatprobe/pcap"
 )
 
@@ -33,26 +34,37 @@ func TestLiveCaptureIsTheTranscript(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, "chatprobe")
 	build(t, dir, "refserver")
-	t.Run("built-in", func(t *testing.T) {
-		compare(t, 0, filepath.Join(dir, "chatprobe"), "run", "framed")
-	})
+	for _, suite := range []string{"framed", "lines", "direct", "datagram"} {
+		t.Run(suite, func(t *testing.T) { compare(t, 0, suite, filepath.Join(dir, "chatprobe"), "run", suite) })
+	}
 	t.Run("target", func(t *testing.T) {
 		port := freePort(t)
 		address := fmt.Sprintf("127.0.0.1:%d", port)
 		startProgram(t, "listening on "+address, filepath.Join(dir, "refserver"), "framed", "--listen", address)
-		compare(t, port, filepath.Join(dir, "chatprobe"), "run", "framed", "--target", address)
+		compare(t, port, "framed", filepath.Join(dir, "chatprobe"), "run", "framed", "--target", address)
 	})
 }
 
-func compare(t *testing.T, port int, name string, args ...string) {
+// examples are a few scenarios of each sort: pieces, resets, several messages
+// in a segment.
+var examples = map[string][]string{
+	"framed":   {"two-clients-chat", "close-is-announced", "reset-is-announced", "message-byte-by-byte", "two-messages-*", "cut-off-frame"},
+	"lines":    {"two-clients-chat", "others-go-on-after-reset", "message-byte-by-byte", "two-messages-*", "cut-off-message"},
+	"direct":   {"private-text", "private-text-byte-by-byte", "private-texts-in-one-segment", "login-byte-by-byte", "login-list-and-text-in-one-segment", "first-survives-*"},
+	"datagram": {"two-clients-chat", "every-other-client-hears", "come-and-go", "same-text-twice"},
+}
+
+func compare(t *testing.T, port int, suite, name string, args ...string) {
 	capture := filepath.Join(t.TempDir(), "x.pcap")
 	stop := startTcpdump(t, capture)
 	result := filepath.Join(t.TempDir(), "x.json")
-	// A few of each sort: pieces, resets, several frames in a segment.
-	for _, glob := range []string{"two-clients-chat", "close-is-announced", "reset-is-announced", "frame-byte-by-byte", "two-frames-*", "cut-off-frame"} {
-		args = append(args, "--scenario", "framed/"+glob)
+	for _, glob := range examples[suite] {
+		args = append(args, "--scenario", suite+"/"+glob)
 	}
-	args = append(args, "--set", "byte_order=big", "--report", "json="+result)
+	args = append(args, "--report", "json="+result)
+	if suite == "framed" {
+		args = append(args, "--set", "byte_order=big")
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
@@ -61,7 +73,7 @@ func compare(t *testing.T, port int, name string, args ...string) {
 	}
 	stop()
 	said := fromTranscript(t, result)
-	seen := fromCapture(t, capture, port)
+	seen := fromCapture(t, capture, port, suite)
 	messages, later := 0, 0
 	for _, key := range keys(said, seen) {
 		s, c := said[key], seen[key]
@@ -168,14 +180,14 @@ func fromTranscript(t *testing.T, file string) map[direction][]string {
 	return said
 }
 
-func fromCapture(t *testing.T, file string, port int) map[direction][]string {
+func fromCapture(t *testing.T, file string, port int, suite string) map[direction][]string {
 	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	seen := map[direction][]string{}
-	d := decode.New(codecs(t, nil), port, func(m *transcript.Decoded) error {
+	d := decode.New(codecsOf(t, suite), port, func(m *transcript.Decoded) error {
 		key := direction{netip.MustParseAddrPort(m.Sender), netip.MustParseAddrPort(m.Receiver), m.From == "server"}
 		if key.fromServer {
 			key.client, key.server = key.server, key.client
@@ -207,6 +219,25 @@ func freePort(t *testing.T) int {
 	return ln.Addr().(*net.TCPAddr).Port
 }
 
+// codecsOf are the ways to read the protocol of a suite.
+func codecsOf(t *testing.T, suite string) []*wire.Codec {
+	t.Helper()
+	file := "../../scenarios/" + suite + "/protocol.yaml"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := wire.Load(file, text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := decode.Codecs(p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
 // startTcpdump captures the loopback interface until stop is called, which
 // returns when all is in the file.
 func startTcpdump(t *testing.T, file string) (stop func()) {
@@ -217,7 +248,7 @@ func startTcpdump(t *testing.T, file string) (stop func()) {
 	}
 	// Its buffer would hold very few packets of full length. Without -Z it
 	// gives up root, and may not write the file any more.
-	interrupt := startProgram(t, "listening on", path, "-i", "lo", "--immediate-mode", "-U", "-s", "4096", "-B", "65536", "-Z", "root", "-w", file, "tcp")
+	interrupt := startProgram(t, "listening on", path, "-i", "lo", "--immediate-mode", "-U", "-s", "4096", "-B", "65536", "-Z", "root", "-w", file, "tcp or udp")
 	return func() {
 		// It may be behind. When it has a word said after all others, it has all.
 		word := []byte("the capture may end here: " + file)

@@ -20,8 +20,8 @@ func (t Table) explain(b *bytes.Buffer, r *transcript.Report) {
 			t.failure(b, s.Contact)
 		}
 	}
-	blocked := map[string][]*transcript.Run{}
-	var reasons []string
+	blocked, noted := map[string][]*transcript.Run{}, map[string][]*transcript.Run{}
+	var reasons, notes []string
 	for i := range r.Runs {
 		run := &r.Runs[i]
 		switch run.Verdict {
@@ -34,12 +34,16 @@ func (t Table) explain(b *bytes.Buffer, r *transcript.Report) {
 			}
 			blocked[reason] = append(blocked[reason], run)
 		case transcript.Pass:
-			if len(run.Notes) > 0 {
-				b.WriteByte('\n')
-				t.title(b, run)
-				t.closing(b, run)
+			if note := strings.Join(run.Notes, "; "); note != "" {
+				if len(noted[note]) == 0 {
+					notes = append(notes, note)
+				}
+				noted[note] = append(noted[note], run)
 			}
 		}
+	}
+	for _, note := range notes {
+		t.noted(b, noted[note])
 	}
 	for _, reason := range reasons {
 		runs := blocked[reason]
@@ -59,6 +63,26 @@ func (t Table) explain(b *bytes.Buffer, r *transcript.Report) {
 			t.output(b, runs[0])
 		}
 	}
+}
+
+// noted shows what there is to say about passes that have the same notes.
+func (t Table) noted(b *bytes.Buffer, runs []*transcript.Run) {
+	b.WriteByte('\n')
+	if len(runs) == 1 {
+		t.title(b, runs[0])
+		t.closing(b, runs[0])
+		return
+	}
+	t.head(b, transcript.Pass, fmt.Sprintf("%d scenarios, with a note", len(runs)))
+	for _, n := range runs[0].Notes {
+		t.item(b, "note", n)
+	}
+	var names []string
+	for _, run := range runs {
+		names = append(names, run.Suite+"/"+run.Scenario)
+	}
+	t.item(b, "they are", strings.Join(names, ", "))
+	t.output(b, runs[0])
 }
 
 // head is the first line of an explanation, with its verdict.

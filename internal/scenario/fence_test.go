@@ -19,11 +19,15 @@ func fenced(f *Fence) string {
 	for _, c := range f.Causers {
 		parts = append(parts, c.Client.Name+" "+map[Proof]string{
 			ByToken: "by token", ByLogin: "by login", ByDeparture: "by departure", ByEnd: "by end",
+			ByQuestion: "by question", ByWitness: "by witness",
 		}[c.Proof])
 	}
 	out := strings.Join(parts, ", ")
 	if len(f.Causers) > 0 {
 		out += fmt.Sprintf(" to %s; ", name(f.Witness))
+	}
+	if f.ByQuestion && len(f.Receivers) > 0 {
+		return out + clientNames(f.Receivers) + " asks"
 	}
 	if len(f.Receivers) > 0 {
 		return out + fmt.Sprintf("%s tells %s", name(f.Teller), clientNames(f.Receivers))
@@ -110,31 +114,41 @@ func TestFences(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			steps := strings.ReplaceAll(tt.steps, " | ", "\n  - ")
-			for _, option := range []string{"cut", "as", "settle"} {
-				steps = strings.ReplaceAll(steps, ", "+option+": ", "\n    "+option+": ")
-			}
-			sc := play(t, "clients: ["+tt.clients+"]\nsteps:\n  - "+steps)
-			var got []string
-			for _, step := range sc.Steps {
-				if step.Fence != nil {
-					got = append(got, fenced(step.Fence))
-				}
-			}
-			if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", tt.want) {
-				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
-			}
-			if sc.Hidden != tt.hidden {
-				t.Errorf("hidden is %v", sc.Hidden)
-			}
+			checkFences(t, play(t, fenceSteps(tt.clients, tt.steps)), tt.want, tt.hidden)
 		})
+	}
+}
+
+// fenceSteps writes clients and steps of a table as they stand in a file.
+func fenceSteps(clients, steps string) string {
+	steps = strings.ReplaceAll(steps, " | ", "\n  - ")
+	for _, option := range []string{"cut", "as", "settle"} {
+		steps = strings.ReplaceAll(steps, ", "+option+": ", "\n    "+option+": ")
+	}
+	return "clients: [" + clients + "]\nsteps:\n  - " + steps
+}
+
+// checkFences compares the fences of a scenario with how they should be.
+func checkFences(t *testing.T, sc *Scenario, want []string, hidden bool) {
+	t.Helper()
+	var got []string
+	for _, step := range sc.Steps {
+		if step.Fence != nil {
+			got = append(got, fenced(step.Fence))
+		}
+	}
+	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if sc.Hidden != hidden {
+		t.Errorf("hidden is %v", sc.Hidden)
 	}
 }
 
 // Each kind of proof has a sentence of its own.
 func TestProofs(t *testing.T) {
 	seen := map[string]bool{}
-	for p := ByToken; p <= ByEnd; p++ {
+	for p := ByToken; p <= ByWitness; p++ {
 		if s := p.String(); s == "" || seen[s] {
 			t.Errorf("proof %d is called %q", p, s)
 		} else {

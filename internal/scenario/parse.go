@@ -212,8 +212,7 @@ func (l *loader) parseDo(what source.Node, options map[string]source.Node) Actio
 	if until := options["until"]; !until.IsZero() {
 		switch {
 		case until.Raw() != "settled":
-			x := l.expected(until)
-			d.Until = &x
+			d.Until = l.untilMessage(until)
 		case !d.Procedure.Settles():
 			l.errs.Add(until.Pos(), "only a login settles")
 		default:
@@ -227,6 +226,15 @@ func (l *loader) parseDo(what source.Node, options map[string]source.Node) Actio
 		}
 	}
 	return d
+}
+
+// untilMessage is the message that ends a repetition.
+func (l *loader) untilMessage(n source.Node) *Expected {
+	x := l.expected(n)
+	if x.Disconnect {
+		l.errs.Add(n.Pos(), "until: takes a message, and the end of a connection is none").Hint = "a step of its own: WHO is disconnected:"
+	}
+	return &x
 }
 
 func (l *loader) cutting(options map[string]source.Node) Cutting {
@@ -258,8 +266,7 @@ func (l *loader) parseSend(what source.Node, options map[string]source.Node) Act
 		s.Times = l.number(n, 1)
 	}
 	if n := options["until"]; !n.IsNull() {
-		x := l.expected(n)
-		s.Until = &x
+		s.Until = l.untilMessage(n)
 		if s.Times.IsSet() || !s.How.IsWhole() {
 			l.errs.Add(n.Pos(), "until: does not go with times:, pieces:, split: or cut:")
 		}

@@ -15,7 +15,7 @@ func (l *loader) checkSide(key source.Node, do Action) {
 		ofClientTest = true
 	case Prints, Stop, Exits, IsUp:
 		if l.scenario != nil && l.scenario.TestsClient {
-			l.errs.Add(key.Pos(), "here the probe is the server")
+			l.errs.Add(key.Pos(), "here the probe is the server").Hint = "what the client program does: program shows:, program is stopped:, program exits:"
 		}
 	}
 	if ofClientTest && (l.scenario == nil || !l.scenario.TestsClient) {
@@ -24,6 +24,10 @@ func (l *loader) checkSide(key source.Node, do Action) {
 }
 
 func (l *loader) parseTypes(what source.Node, options map[string]source.Node) Action {
+	if what.IsNull() || what.IsList() {
+		l.errs.Add(what.Pos(), "expected a text").Hint = "'' types nothing but Enter"
+		return Types{}
+	}
 	t := Types{Text: l.value(what, false)}
 	if n := options["enter"]; !n.IsNull() {
 		t.NoEnter = !n.Bool(l.errs)

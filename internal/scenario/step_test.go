@@ -73,6 +73,9 @@ var verbSteps = []struct{ step, want string }{
 	{"alice sends: {say: {text: x}}", "scenario.Send say"},
 	{"alice sends: [login, {say: {text: x}}]", "scenario.Send login say"},
 	{"alice, bob send: {say: {text: x}}\n    set: {TextL: 9}\n    times: 3", "scenario.Send say set TextL=9 times 3"},
+	{"alice sends: login\n    until: {listed: {users: [$alice]}}", "scenario.Send login until listed"},
+	{"alice does: hello\n    until: {hear: {user: $bob}}", "scenario.Do until hear"},
+	{"alice does: login\n    as: $bob\n    until: answer", "scenario.Do as bob until answer"},
 	{"alice sends bytes: '00 05'", `scenario.SendBytes "\x00\x05"`},
 	{"alice, bob send bytes: '00 05'", `scenario.SendBytes "\x00\x05"`},
 	{`alice sends text: "x\n$$"`, `scenario.SendBytes "x\n$"`},
@@ -111,12 +114,35 @@ var verbSteps = []struct{ step, want string }{
 	{"alice, bob send the rest:", "scenario.SendRest"},
 	{"alice reads again:", "scenario.ReadAgain"},
 	{"alice, bob read again:", "scenario.ReadAgain"},
+	{"program types: $program", "scenario.Types program"},
+	{"program types: ''\n    enter: no", "scenario.Types without enter"},
+	{"program types: x\n    enter: yes", "scenario.Types x"},
+	{"program shows: $server.port", "scenario.Shows 4445"},
+	{"program shows: /^a.*$/s", "scenario.Shows /(?ms)^a.*$/"},
+	{"program sends: {say: {user: $program, text: x}}", "scenario.ProgramSends say"},
+	{"program sends nothing:", "scenario.ProgramSendsNothing"},
+	{"program input ends:", "scenario.InputEnds"},
+	{"program is stopped: $stop", "scenario.ProgramStop interrupt"},
+	{"program exits:", "scenario.ProgramExits"},
+	{"server sends: {hear: {user: bob, text: x}}\n    pieces: 1", "scenario.ServerSends hear in pieces"},
+	{"server sends: [{hear: {user: bob, text: x}}, {answer: {code: ok}}]", "scenario.ServerSends hear answer"},
+	{"server closes:", "scenario.ServerCloses"},
+	{"server resets:", "scenario.ServerResets"},
+}
+
+// header is what stands before the steps of a table of steps.
+func header(step string) string {
+	who, verb := splitKey(strings.TrimSuffix(strings.SplitN(step, ":", 2)[0], ":"))
+	if who[0] == programWho || who[0] == serverWho && slices.Contains([]string{"sends", "closes", "resets"}, verb) {
+		return "tests: client"
+	}
+	return "clients: [alice, bob]"
 }
 
 // Every verb of the language, singular and plural, with all its options.
 func TestVerbs(t *testing.T) {
 	for _, tt := range verbSteps {
-		sc := play(t, "clients: [alice, bob]\nsteps:\n  - "+before(tt.step)+tt.step)
+		sc := play(t, header(tt.step)+"\nsteps:\n  - "+before(tt.step)+tt.step)
 		if got := describe(sc.Steps[len(sc.Steps)-1].Do); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.step, got, tt.want)
 		}
@@ -142,8 +168,11 @@ func describe(a Action) string {
 	value := func(name string, v Value) {
 		if v.IsSet() {
 			text, err := v.Text(func(r Ref) (string, error) {
-				if r.Kind == Setting {
+				switch r.Kind {
+				case Setting:
 					return "interrupt", nil
+				case ServerPort:
+					return "4445", nil
 				}
 				return r.Client.Name, nil
 			})
@@ -152,6 +181,19 @@ func describe(a Action) string {
 				add("%v", err)
 			}
 		}
+	}
+	until := func(x *Expected) {
+		if x != nil {
+			add("until %s", x.Message)
+		}
+	}
+	printed := func(p Printed) {
+		if !p.IsRegex {
+			value("", p.Text)
+			return
+		}
+		re, _ := p.Compile(nil)
+		add("/%s/", re)
 	}
 	switch a := a.(type) {
 	case Do:
@@ -165,6 +207,7 @@ func describe(a Action) string {
 		if a.Unsettled {
 			add("unsettled")
 		}
+		until(a.Until)
 	case Send:
 		for _, m := range a.Messages {
 			add("%s", m.Message)
@@ -173,6 +216,7 @@ func describe(a Action) string {
 			}
 		}
 		value("times ", a.Times)
+		until(a.Until)
 	case SendBytes:
 		text, _ := a.Data.Text(nil)
 		add("%q", text)
@@ -191,12 +235,7 @@ func describe(a Action) string {
 		}
 	case Prints:
 		for _, p := range a.Texts {
-			if p.IsRegex {
-				re, _ := p.Compile(nil)
-				add("/%s/", re)
-				continue
-			}
-			value("", p.Text)
+			printed(p)
 		}
 		value("times ", a.Times)
 		value("within ", a.Within)
@@ -205,6 +244,24 @@ func describe(a Action) string {
 		}
 	case Stop:
 		value("", a.How)
+	case Types:
+		value("", a.Text)
+		if a.NoEnter {
+			add("without enter")
+		}
+	case Shows:
+		printed(a.Text)
+	case ProgramSends:
+		add("%s", a.Message.Message)
+	case ProgramStop:
+		value("", a.How)
+	case ServerSends:
+		for _, m := range a.Messages {
+			add("%s", m.Message)
+		}
+		if !a.How.IsWhole() {
+			add("in pieces")
+		}
 	}
 	return strings.Join(parts, " ")
 }
@@ -214,12 +271,15 @@ func TestVerbsAreAllTested(t *testing.T) {
 	var names []string
 	for _, v := range verbs {
 		for _, name := range v.names {
-			names = append(names, name)
-			who := []string{"alice " + name + ":", "alice, bob " + name + ":", "server " + name + ":"}
+			names = append(names, v.who+" "+name)
+			who := []string{v.who + " " + name + ":"}
+			if v.who == "" {
+				who = []string{"alice " + name + ":", "alice, bob " + name + ":"}
+			}
 			if !slices.ContainsFunc(verbSteps, func(tt struct{ step, want string }) bool {
 				return slices.ContainsFunc(who, func(begin string) bool { return strings.HasPrefix(tt.step, begin) })
 			}) {
-				t.Errorf("no step in the table above is WHO %s:", name)
+				t.Errorf("no step in the table above is %s:", who[0])
 			}
 		}
 	}

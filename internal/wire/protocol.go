@@ -129,7 +129,11 @@ func Load(name string, data []byte, open Open) (*Protocol, error) {
 	if root.IsZero() {
 		return nil, errs.Err()
 	}
+	before := errs.Len()
 	base, all := extend(root, open, nil, &errs)
+	if errs.Len() > before {
+		return nil, errs.Err() // what is missing here may stand there
+	}
 	p := loadProtocol(all, &errs)
 	p.Extends = base
 	if err := errs.Err(); err != nil {
@@ -150,8 +154,15 @@ func extend(root source.Node, open Open, chain []string, errs *source.Errors) (b
 		return "", root
 	}
 	base = extends.Text(errs)
-	if open == nil || slices.Contains(chain, base) {
+	switch {
+	case open == nil:
 		errs.Add(extends.Pos(), "%s cannot be extended from here", base)
+		return "", root
+	case len(chain) > 0 && chain[len(chain)-1] == base:
+		errs.Add(extends.Pos(), "%s extends itself", base)
+		return "", root
+	case slices.Contains(chain, base):
+		errs.Add(extends.Pos(), "%s extends itself, by way of %s", base, chain[len(chain)-1])
 		return "", root
 	}
 	file, data, err := open(base)
