@@ -22,9 +22,10 @@ import (
 // For whoever changes scenarios: every mistake takes some minutes, and every
 // scenario against every mistake an hour.
 //
-//	go test ./scenarios -run TestEveryMistakeIsFound/lines -every 1
-//	go test ./scenarios -run TestEveryMistakeIsFound/framed -full -v -timeout 2h
+//	go test ./scenarios -run TestEveryMistakeIsFound -every 1
+//	go test ./scenarios -run TestEveryMistakeIsFound -only framed -full -v -timeout 2h
 var (
+	only  = flag.String("only", "", "play mistakes of this suite only")
 	every = flag.Int("every", 4, "play every n-th mistake")
 	full  = flag.Bool("full", false, "play every scenario against every mistake, and print which finds which")
 )
@@ -83,7 +84,7 @@ func readMistakes(t *testing.T, suite *scenario.Suite, wrong server) []*mistake 
 		if sc != nil && choosesPort(sc) {
 			s = s.choosing()
 		}
-		m := &mistake{game: game{server: s}}
+		m := &mistake{game: game{suite: suite, server: s}}
 		same := func(o *mistake) bool {
 			return slices.Equal(o.server.args, s.args) && maps.Equal(o.server.settings, s.settings)
 		}
@@ -134,29 +135,31 @@ func scenarioOf(suite *scenario.Suite, name string) *scenario.Scenario {
 // TestEveryMistakeIsFound plays against servers with one mistake each the
 // scenarios that name it.
 func TestEveryMistakeIsFound(t *testing.T) {
+	var games []*game
+	var played []*mistake
 	for _, name := range scenarios.Names() {
-		t.Run(name, func(t *testing.T) {
-			suite := suite(t, name)
-			list := readMistakes(t, suite, python(t, filepath.Join(name, "wrong", "wrong.py")))
-			var games []*game
-			var played []*mistake
-			for i, m := range list {
-				switch {
-				case *full:
-					m.list = nil
-				case len(m.named) == 0 || i%max(*every, 1) != 0:
-					continue
-				}
-				games, played = append(games, &m.game), append(played, m)
+		if *only != "" && name != *only {
+			continue
+		}
+		list := readMistakes(t, suite(t, name), python(t, filepath.Join(name, "wrong", "wrong.py")))
+		for i, m := range list {
+			switch {
+			case *full:
+				m.list = nil
+			case len(m.named) == 0 || i%max(*every, 1) != 0:
+				continue
 			}
-			playAll(t.Context(), suite, games)
-			for _, m := range played {
-				t.Run(m.server.name, func(t *testing.T) { m.check(t) })
-			}
-			if *full {
-				matrix(suite, played)
-			}
-		})
+			games, played = append(games, &m.game), append(played, m)
+		}
+	}
+	playAll(t.Context(), games)
+	for _, m := range played {
+		t.Run(m.suite.Name+"/"+m.server.name, func(t *testing.T) { m.check(t) })
+	}
+	if *full {
+		for _, name := range scenarios.Names() {
+			matrix(suite(t, name), played)
+		}
 	}
 }
 
@@ -176,6 +179,9 @@ func (m *mistake) check(t *testing.T) {
 func matrix(suite *scenario.Suite, list []*mistake) {
 	finds := map[string][]string{}
 	for _, m := range list {
+		if m.suite.Name != suite.Name {
+			continue
+		}
 		verdicts := map[transcript.Verdict][]string{}
 		for _, run := range m.runs {
 			verdicts[run.Verdict] = append(verdicts[run.Verdict], run.Scenario)

@@ -16,28 +16,25 @@ import (
 // the top of its source.
 func TestNaiveServers(t *testing.T) {
 	declared := map[string]string{"framed": "echo=no byte_order=big roster_within=8s", "lines": "end=lf"}
+	var games []*game
 	for _, name := range scenarios.Names() {
-		t.Run(name, func(t *testing.T) {
-			files, err := filepath.Glob(filepath.Join("testdata", "servers", name, "naive", "*.*"))
-			if err != nil || len(files) == 0 {
-				t.Fatalf("there are no naive servers for %s", name)
-			}
-			var games []*game
-			for _, file := range files {
-				s, ok := program(t, filepath.Join(name, "naive", filepath.Base(file)), "{port}")
-				if !ok {
-					continue
-				}
+		suite := suite(t, name)
+		files, err := filepath.Glob(filepath.Join("testdata", "servers", name, "naive", "*.*"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("there are no naive servers for %s", name)
+		}
+		for _, file := range files {
+			if s, ok := program(t, filepath.Join(name, "naive", filepath.Base(file)), "{port}"); ok {
 				s = s.with(declared[name])
 				s.timeout = time.Second
-				games = append(games, &game{server: s})
+				games = append(games, &game{suite: suite, server: s})
 			}
-			playAll(t.Context(), suite(t, name), games)
-			for _, g := range games {
-				t.Run(g.server.name, func(t *testing.T) {
-					checkFailures(t, g, filepath.Join("testdata", "naive", name, g.server.name+".txt"))
-				})
-			}
+		}
+	}
+	playAll(t.Context(), games)
+	for _, g := range games {
+		t.Run(g.suite.Name+"/"+g.server.name, func(t *testing.T) {
+			checkFailures(t, g, filepath.Join("testdata", "naive", g.suite.Name, g.server.name+".txt"))
 		})
 	}
 }

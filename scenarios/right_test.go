@@ -2,7 +2,6 @@ package scenarios_test
 
 import (
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -46,7 +45,7 @@ func TestRightServers(t *testing.T) {
 			passed := map[string]bool{}
 			for _, g := range rightGames(t, suite) {
 				t.Run(g.server.name+" "+inOrder(g.server.settings), func(t *testing.T) {
-					playAll(t.Context(), suite, []*game{g})
+					playAll(t.Context(), []*game{g})
 					checkRight(t, g, passed)
 				})
 			}
@@ -79,7 +78,7 @@ func rightGames(t *testing.T, suite *scenario.Suite) []*game {
 		if c.settings != "" {
 			s = s.with(c.settings)
 		}
-		games = append(games, &game{server: s})
+		games = append(games, &game{suite: suite, server: s})
 	}
 	for _, file := range files {
 		file, err := filepath.Rel(filepath.Join("testdata", "servers"), file)
@@ -98,7 +97,7 @@ func rightGames(t *testing.T, suite *scenario.Suite) []*game {
 			add(s, c)
 		}
 		if len(chooses) > 0 {
-			games = append(games, &game{server: s.choosing(), list: chooses})
+			games = append(games, &game{suite: suite, server: s.choosing(), list: chooses})
 		}
 	}
 	if s, ok := program(t, filepath.Join(suite.Name, "wrong", "wrong.py"), append([]string{"none", "{port}"}, arguments[suite.Name]...)...); ok {
@@ -132,35 +131,34 @@ func TestDegenerateServers(t *testing.T) {
 		"lines":    "end=lf",
 		"datagram": "ungreeted=ignore",
 	}
+	var games []*game
 	for _, name := range scenarios.Names() {
 		suite := suite(t, name)
 		folder := "degenerate"
 		if suite.Protocol.Transport == "udp" {
 			folder = filepath.Join(folder, "udp")
 		}
-		var games []*game
 		for _, file := range []string{"silent", "closer", "echo", "noise", "flood"} {
-			s := python(t, filepath.Join(folder, file+".py"), "{port}")
+			s := python(t, filepath.Join(folder, file+".py"), "{port}").with(declared[name])
 			s.timeout = 300 * time.Millisecond
-			games = append(games, &game{server: s})
-			if settings := declared[name]; settings != "" {
-				games = append(games, &game{server: s.with(settings)})
-			}
+			games = append(games, &game{suite: suite, server: s})
 		}
-		playAll(t.Context(), suite, games)
-		for _, g := range games {
-			t.Run(strings.Join([]string{name, g.server.name, inOrder(g.server.settings)}, " "), func(t *testing.T) {
-				if g.header.Finding == "" {
-					t.Error("nothing is said about the server as a whole")
-				}
-				for _, run := range g.runs {
-					switch run.Verdict {
-					case transcript.Fail, transcript.Blocked, transcript.Skip:
-					default:
-						t.Error(inWords(run))
-					}
-				}
-			})
+	}
+	playAll(t.Context(), games)
+	for _, g := range games {
+		t.Run(g.suite.Name+"/"+g.server.name, func(t *testing.T) { checkDegenerate(t, g) })
+	}
+}
+
+func checkDegenerate(t *testing.T, g *game) {
+	if g.header.Finding == "" {
+		t.Error("nothing is said about the server as a whole")
+	}
+	for _, run := range g.runs {
+		switch run.Verdict {
+		case transcript.Fail, transcript.Blocked, transcript.Skip:
+		default:
+			t.Error(inWords(run))
 		}
 	}
 }

@@ -221,8 +221,9 @@ func stop(p *target.Process, how string) error {
 	return p.Type(text)
 }
 
-// A game is scenarios played against a server.
+// A game is scenarios of a suite played against a server.
 type game struct {
+	suite  *scenario.Suite
 	server server
 	list   []*scenario.Scenario // nil: all
 	header transcript.Suite
@@ -231,18 +232,18 @@ type game struct {
 
 // playAll plays several games at once. Most of the time of one that is lost is
 // spent waiting.
-func playAll(ctx context.Context, suite *scenario.Suite, games []*game) {
+func playAll(ctx context.Context, games []*game) {
 	var players sync.WaitGroup
-	seats := make(chan struct{}, 24)
+	seats := make(chan struct{}, 32)
 	for _, g := range games {
 		seats <- struct{}{}
 		players.Go(func() {
 			defer func() { <-seats }()
 			list := g.list
 			if list == nil {
-				list = suite.Scenarios
+				list = g.suite.Scenarios
 			}
-			g.header, g.runs = g.server.play(ctx, suite, list)
+			g.header, g.runs = g.server.play(ctx, g.suite, list)
 		})
 	}
 	players.Wait()

@@ -39,7 +39,7 @@ wire, its settings, and how clients log in. Nothing is played.`,
 				err = explain.Protocol(out, s, screenWidth(out))
 			} else {
 				var runs []*scenario.Scenario
-				if runs, err = findScenario(s, name); err != nil {
+				if runs, err = findScenario(s, suite, name); err != nil {
 					return err
 				}
 				err = explain.Scenario(out, s, runs, screenWidth(out))
@@ -72,8 +72,9 @@ func isSuite(name string) bool {
 	return err == nil
 }
 
-// findScenario finds a scenario by its name: all of its runs, or one of them.
-func findScenario(s *scenario.Suite, name string) ([]*scenario.Scenario, error) {
+// findScenario finds a scenario of the suite that is called suite on the
+// command line: all of its runs, or one of them.
+func findScenario(s *scenario.Suite, suite, name string) ([]*scenario.Scenario, error) {
 	var runs []*scenario.Scenario
 	var known []string
 	for _, sc := range s.Scenarios {
@@ -91,7 +92,7 @@ func findScenario(s *scenario.Suite, name string) ([]*scenario.Scenario, error) 
 	if hint, ok := didYouMean(stem, known); ok {
 		return nil, usage("suite %s has no scenario %q: %s", s.Name, name, hint)
 	}
-	return nil, usage("suite %s has no scenario %q (chatprobe list shows all)", s.Name, name)
+	return nil, usage("suite %s has no scenario %q (chatprobe list %s shows all)", s.Name, name, suite)
 }
 
 // scenarioAlone says which suite a scenario belongs to, where somebody named
@@ -102,7 +103,7 @@ func scenarioAlone(name string, err error) error {
 		if loadErr != nil {
 			continue
 		}
-		if _, notFound := findScenario(s, name); notFound == nil {
+		if _, notFound := findScenario(s, suite, name); notFound == nil {
 			return usage("there is no suite %q: did you mean %s/%s?", name, suite, name)
 		}
 	}

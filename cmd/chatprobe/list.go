@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/chatprobe/chatprobe/internal/explain"
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/wire"
 )
@@ -37,15 +35,14 @@ and the requirement that each checks; for named ones, with their titles.`,
 				}
 				return writeJSON(cmd.OutOrStdout(), map[string]any{"suites": list})
 			}
-			b := bufio.NewWriter(cmd.OutOrStdout())
+			out := cmd.OutOrStdout()
 			for i, s := range suites {
 				if i > 0 {
-					fmt.Fprintln(b)
+					fmt.Fprintln(out)
 				}
-				writeList(b, s, len(args) > 0)
-			}
-			if err := b.Flush(); err != nil {
-				return cannot("write list: %w", err)
+				if err := explain.List(out, s, len(args) > 0, screenWidth(out)); err != nil {
+					return cannot("write list: %w", err)
+				}
 			}
 			return nil
 		},
@@ -79,32 +76,13 @@ func listed(s *scenario.Suite) listedSuite {
 		if sc.TestsClient {
 			tests = wire.Client
 		}
+		id := ""
+		if sc.Requirement != nil {
+			id = sc.Requirement.ID
+		}
 		list.Scenarios = append(list.Scenarios, listedScenario{
-			Name: sc.Name, Title: sc.Title, Requirement: requirementID(sc), Level: sc.Level, Tests: tests, Points: sc.Points, Tags: sc.Tags,
+			Name: sc.Name, Title: sc.Title, Requirement: id, Level: sc.Level, Tests: tests, Points: sc.Points, Tags: sc.Tags,
 		})
 	}
 	return list
-}
-
-// requirementID is empty for a scenario without a requirement.
-func requirementID(sc *scenario.Scenario) string {
-	if sc.Requirement == nil {
-		return ""
-	}
-	return sc.Requirement.ID
-}
-
-// writeList writes a suite's scenarios, those that differ in a value only
-// with one title.
-func writeList(w io.Writer, s *scenario.Suite, titles bool) {
-	fmt.Fprintf(w, "%s: %s (%s, %s)\n", s.Name, s.Protocol.Title, s.Protocol.Transport, number(len(s.Scenarios), "scenario"))
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for i, sc := range s.Scenarios {
-		fmt.Fprintf(tw, "  %s\t%s\t%s\n", requirementID(sc), sc.Level, sc.Name)
-		last := i+1 == len(s.Scenarios) || s.Scenarios[i+1].Base != sc.Base
-		if titles && last && sc.Title != "" {
-			fmt.Fprintf(tw, "  \t\t  %s\n", sc.Title)
-		}
-	}
-	_ = tw.Flush() // w keeps its error
 }

@@ -304,7 +304,7 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (engine.Lau
 	}
 	p.target = "built-in reference server"
 	config.Trusted, config.Origin = true, transcript.Declared
-	config.Settings = maps.Clone(b.Settings)
+	config.Settings = of(s, b.Settings)
 	maps.Copy(config.Settings, of(s, p.config.Settings))
 	return b.Launch, config, nil
 }

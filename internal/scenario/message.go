@@ -102,6 +102,15 @@ func (l *loader) expected(n source.Node) Expected {
 	return Expected{Message: m.Name, Args: args}
 }
 
+// untilMessage is the message that ends a repetition.
+func (l *loader) untilMessage(n source.Node) *Expected {
+	x := l.expected(n)
+	if x.Disconnect {
+		l.errs.Add(n.Pos(), "until: takes a message, and the end of a connection is none").Hint = "a step of its own: WHO is disconnected:"
+	}
+	return &x
+}
+
 func (l *loader) several(what source.Node) []Expected {
 	var list []Expected
 	if !what.IsList() || len(what.Items()) == 0 {

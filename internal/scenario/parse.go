@@ -228,15 +228,6 @@ func (l *loader) parseDo(what source.Node, options map[string]source.Node) Actio
 	return d
 }
 
-// untilMessage is the message that ends a repetition.
-func (l *loader) untilMessage(n source.Node) *Expected {
-	x := l.expected(n)
-	if x.Disconnect {
-		l.errs.Add(n.Pos(), "until: takes a message, and the end of a connection is none").Hint = "a step of its own: WHO is disconnected:"
-	}
-	return &x
-}
-
 func (l *loader) cutting(options map[string]source.Node) Cutting {
 	var c Cutting
 	if n := options["pieces"]; !n.IsNull() {
