@@ -21,7 +21,8 @@ func (p *play) doUntilReceived(c *client, expected *scenario.Expected, anything 
 		return harnessError(err)
 	}
 	m := p.codec.Message(expected.Message)
-	until := time.Now().Add(p.deadline)
+	began := time.Now()
+	until := began.Add(p.deadline)
 	for pause := resend[0]; ; pause *= 2 {
 		p.mu.Lock()
 		asked := p.seq
@@ -47,7 +48,8 @@ func (p *play) doUntilReceived(c *client, expected *scenario.Expected, anything 
 			}
 			return came
 		}
-		e := p.await(min(time.Until(until), p.deadline/4+pause), false, c, look)
+		e := p.await(max(p.deadline/4, min(time.Until(until), p.deadline/4+pause)), false, c, look)
+		p.waited = time.Since(began)
 		p.mu.Lock()
 		for _, d := range c.inbox {
 			d.taken = d.taken || isAnswer(d)
@@ -65,7 +67,7 @@ func (p *play) doUntilReceived(c *client, expected *scenario.Expected, anything 
 			f.wanted = p.wantedBytes(m, args)
 			return f
 		}
-		p.sleep(pause)
+		p.sleep(min(pause, time.Until(until))) // the last time is at the deadline
 	}
 }
 

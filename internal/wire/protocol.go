@@ -22,9 +22,7 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -55,21 +53,6 @@ type Protocol struct {
 	encoding   source.Node
 	defaults   *Codec
 }
-
-// A Setting is a choice that two correct implementations may make differently.
-type Setting struct {
-	Name    string
-	Default string
-	OneOf   []string // the only values allowed; empty means any text
-	Warn    []string // values that are reported as unusual
-	About   string
-	// OnWire says that bytes depend on the value: where it is "any" it has
-	// to be found out before anything can be sent.
-	OnWire bool
-}
-
-// Any is the value of a setting that accepts every choice.
-const Any = "any"
 
 // Level says how binding a requirement is.
 type Level string
@@ -118,9 +101,6 @@ type Procedure struct {
 
 var word = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 
-// Open finds the protocol file that another one extends.
-type Open func(name string) (file string, data []byte, err error)
-
 // Load reads a protocol file; open, which may be nil, finds what it extends.
 // All errors of a file that is YAML come at once, as a source.List.
 func Load(name string, data []byte, open Open) (*Protocol, error) {
@@ -140,66 +120,6 @@ func Load(name string, data []byte, open Open) (*Protocol, error) {
 		return nil, err
 	}
 	return p, nil
-}
-
-// extend lays root over the protocol that it extends, if it does.
-func extend(root source.Node, open Open, chain []string, errs *source.Errors) (base string, all source.Node) {
-	var extends source.Node
-	for _, pair := range pairsOf(root, errs) {
-		if pair.Key.Raw() == "extends" {
-			extends = pair.Value
-		}
-	}
-	if extends.IsNull() {
-		return "", root
-	}
-	base = extends.Text(errs)
-	switch {
-	case open == nil:
-		errs.Add(extends.Pos(), "%s cannot be extended from here", base)
-		return "", root
-	case len(chain) > 0 && chain[len(chain)-1] == base:
-		errs.Add(extends.Pos(), "%s extends itself", base)
-		return "", root
-	case slices.Contains(chain, base):
-		errs.Add(extends.Pos(), "%s extends itself, by way of %s", base, chain[len(chain)-1])
-		return "", root
-	}
-	file, data, err := open(base)
-	if err != nil {
-		errs.Add(extends.Pos(), "%v", err)
-		return "", root
-	}
-	under := source.Parse(file, data, errs)
-	if !under.IsMap() {
-		return "", root
-	}
-	_, under = extend(under, open, append(chain, base), errs)
-	return base, overlay(under, root, errs)
-}
-
-// overlay lays what a protocol changes over what it extends. Entries of
-// settings and requirements keep what is not named again; of a message, what
-// it looks like is replaced as a whole.
-func overlay(under, over source.Node, errs *source.Errors) source.Node {
-	deep := map[string]bool{"settings": true, "requirements": true, "messages": true, "procedures": false}
-	return source.Overlay(under, over, func(key string, under, over source.Node) source.Node {
-		inner, known := deep[key]
-		if !known {
-			return over
-		}
-		return source.Overlay(under, over, func(_ string, under, over source.Node) source.Node {
-			if !inner {
-				return over
-			}
-			for _, body := range bodies {
-				if key == "messages" && over.Has(body) {
-					under = under.Without(append([]string{"where", "except", "ends"}, bodies...)...)
-				}
-			}
-			return source.Overlay(under, over, nil)
-		})
-	})
 }
 
 func loadProtocol(root source.Node, errs *source.Errors) *Protocol {
@@ -298,47 +218,6 @@ func (p *Protocol) bindEveryChoice(errs *source.Errors) {
 	}
 }
 
-func (p *Protocol) loadSettings(n source.Node, errs *source.Errors) {
-	for _, pair := range n.Pairs(errs) {
-		name := pair.Key.Raw()
-		if !word.MatchString(name) {
-			errs.Add(pair.Key.Pos(), "a setting's name is letters, digits, _ and -")
-		}
-		keys := pair.Value.Keys(errs, "default", "one_of", "about", "warn")
-		s := &Setting{
-			Name:    name,
-			Default: keys["default"].Text(errs),
-			OneOf:   keys["one_of"].Texts(errs),
-			Warn:    keys["warn"].Texts(errs),
-			About:   keys["about"].Text(errs),
-		}
-		if _, ok := keys["default"]; !ok {
-			errs.Add(pair.Key.Pos(), "setting %q has no default", name)
-		} else if err := s.Check(s.Default); err != nil {
-			errs.Add(keys["default"].Pos(), "%v", err)
-		}
-		for _, w := range s.Warn {
-			if err := s.Check(w); err != nil {
-				errs.Add(keys["warn"].Pos(), "%v", err)
-			}
-		}
-		p.Settings = append(p.Settings, s)
-	}
-}
-
-// Check says whether value is allowed.
-func (s *Setting) Check(value string) error {
-	if len(s.OneOf) > 0 && !slices.Contains(s.OneOf, value) {
-		return fmt.Errorf("setting %s cannot be %q: it is one of %s", s.Name, value, strings.Join(s.OneOf, ", "))
-	}
-	return nil
-}
-
-// Choices are the values that a setting can really have.
-func (s *Setting) Choices() []string {
-	return slices.DeleteFunc(slices.Clone(s.OneOf), func(v string) bool { return v == Any })
-}
-
 func (p *Protocol) loadRequirements(n source.Node, errs *source.Errors) {
 	for _, pair := range n.Pairs(errs) {
 		keys := pair.Value.Keys(errs, "level", "text", "of", "common")
@@ -364,25 +243,6 @@ func oneOf(n source.Node, errs *source.Errors, words ...string) string {
 	return text
 }
 
-// Setting finds a setting by its name, or nil.
-func (p *Protocol) Setting(name string) *Setting {
-	for _, s := range p.Settings {
-		if s.Name == name {
-			return s
-		}
-	}
-	return nil
-}
-
-// SettingNames are the names of all settings as written.
-func (p *Protocol) SettingNames() []string {
-	names := make([]string, len(p.Settings))
-	for i, s := range p.Settings {
-		names[i] = s.Name
-	}
-	return names
-}
-
 // Requirement finds a requirement by its id, or nil.
 func (p *Protocol) Requirement(id string) *Requirement {
 	for _, r := range p.Requirements {
@@ -391,70 +251,6 @@ func (p *Protocol) Requirement(id string) *Requirement {
 		}
 	}
 	return nil
-}
-
-// Defaults are the settings as the file has them. The map is the caller's.
-func (p *Protocol) Defaults() map[string]string {
-	values := map[string]string{}
-	for _, s := range p.Settings {
-		values[s.Name] = s.Default
-	}
-	return values
-}
-
-// Settle adds given to the defaults, or says which name or value is wrong.
-func (p *Protocol) Settle(given map[string]string) (map[string]string, error) {
-	values := p.Defaults()
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		s := p.Setting(name)
-		if s == nil {
-			return nil, unknown(source.DidYouMean(name, p.SettingNames()), "protocol %s has no setting %q", p.Name, name)
-		}
-		if err := s.Check(given[name]); err != nil {
-			return nil, err
-		}
-		values[name] = given[name]
-	}
-	return values, nil
-}
-
-// unknown is an error with a hint, which may be empty.
-func unknown(hint, format string, args ...any) error {
-	text := fmt.Sprintf(format, args...)
-	if hint != "" {
-		text += ": " + hint
-	}
-	return errors.New(text)
-}
-
-// Open are the settings that are "any" under values although bytes depend on
-// them: they must be found out.
-func (p *Protocol) Open(values map[string]string) []*Setting {
-	var open []*Setting
-	for _, s := range p.Settings {
-		if s.OnWire && values[s.Name] == Any {
-			open = append(open, s)
-		}
-	}
-	return open
-}
-
-// Guesses are all ways to fix what is open under values (see [Protocol.Open]),
-// in the order in which the choices are written. The maps are the caller's.
-func (p *Protocol) Guesses(values map[string]string) []map[string]string {
-	list := []map[string]string{maps.Clone(values)}
-	for _, s := range p.Open(values) {
-		var next []map[string]string
-		for _, v := range list {
-			for _, choice := range s.Choices() {
-				w := maps.Clone(v)
-				w[s.Name] = choice
-				next = append(next, w)
-			}
-		}
-		list = next
-	}
-	return list
 }
 
 // Bind fixes the settings. Settings that values does not name have their
