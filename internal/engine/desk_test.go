@@ -190,7 +190,7 @@ func TestUntil(t *testing.T) {
 	}
 	took(t, run, 2*time.Second)
 	run = atDesk(t, mustWelcome+byQuestion, steps(two, "bob sends: {say: {text: hello}}", "bob receives: ok", aliceAsks), deskConfig(), &desk{dead: true})
-	check(t, run, transcript.Fail, "one other message came for alice, and not this one within 2.5s") // bob's
+	check(t, run, transcript.Fail, "one other message came for alice, and not this one within 2.3s") // bob's
 }
 
 // TestLoginUntilAnswered logs in on a new connection each time that it is
