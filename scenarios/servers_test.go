@@ -196,7 +196,8 @@ func launch(ctx context.Context, c target.Command) (*engine.Target, error) {
 		Stop:    func(how string) error { return stop(p, how) },
 		Notify:  p.Notify,
 		Close:   func() { p.Stop() },
-		OwnPort: p.Found,
+		OwnPort: !slices.ContainsFunc(c.Args, func(arg string) bool { return strings.Contains(arg, "{port}") }),
+		Strayed: p.Found,
 	}, nil
 }
 

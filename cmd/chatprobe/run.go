@@ -303,7 +303,7 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (engine.Lau
 		return nil, config, usage("there is no built-in server for %s: say what to test, with --target HOST:PORT or -- COMMAND", s.Protocol.Name)
 	}
 	p.target = "built-in reference server"
-	config.Trusted, config.Origin = true, transcript.Declared
+	config.Trusted, config.Origin, config.OwnPort = true, transcript.Declared, b.OwnPort
 	config.Settings = of(s, b.Settings)
 	maps.Copy(config.Settings, of(s, p.config.Settings))
 	return b.Launch, config, nil

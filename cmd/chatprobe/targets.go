@@ -37,7 +37,8 @@ func launchCommand(command target.Command) engine.Launch {
 		}
 		return &engine.Target{
 			Dial:    dialer(command.Network, p.Addr().String()),
-			OwnPort: p.Found,
+			OwnPort: !takesPort(command.Args),
+			Strayed: p.Found && takesPort(command.Args),
 			Printed: func(from int64) ([]byte, int64) { return printedSince(p, from) },
 			Exited: func() (string, bool) {
 				status, ended := p.Exited()

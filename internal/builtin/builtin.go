@@ -24,6 +24,8 @@ import (
 type Server struct {
 	// Settings are the choices that it makes. The map is shared: read only.
 	Settings map[string]string
+	// OwnPort says that it chooses its port itself.
+	OwnPort bool
 
 	serve func(ctx context.Context, at socket, printed io.Writer) error
 	udp   bool
@@ -62,6 +64,7 @@ func framed(f refserver.Framed) Server {
 func lines(l refserver.Lines) Server {
 	return Server{
 		Settings: choices(l.Choices()),
+		OwnPort:  true,
 		serve: func(ctx context.Context, at socket, printed io.Writer) error {
 			fmt.Fprintf(printed, "listening on %s\n", at.listener.Addr())
 			return l.Serve(ctx, at.listener)
@@ -125,7 +128,7 @@ func (s Server) Launch(context.Context) (*engine.Target, error) {
 		Exited:  out.ended,
 		Stop:    func(string) error { stop(); return nil },
 		Notify:  out.notify,
-		OwnPort: true,
+		OwnPort: s.OwnPort,
 		Close: func() {
 			stop()
 			<-done

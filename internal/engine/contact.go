@@ -59,7 +59,7 @@ func (s *Session) contact(ctx context.Context) contact {
 	guesses := s.Suite.Protocol.Guesses(values)
 	first := contact{codec: s.bind(guesses[0])}
 	if s.Trusted {
-		first.spoke, first.abilities = true, abilities{output: true, process: true, ownPort: true}
+		first.spoke, first.abilities = true, abilities{output: true, process: true, ownPort: s.OwnPort}
 		return first
 	}
 	target, err := s.Launch(ctx)

@@ -37,9 +37,7 @@ func builtin(t testing.TB, protocol, text string) *scenario.Suite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The common scenarios that it takes are not in reach here.
-	lines := slices.DeleteFunc(strings.Split(string(data), "\n"), func(l string) bool { return strings.HasPrefix(l, "  U-") || strings.HasPrefix(l, "    common:") })
-	return loadFiles(t, strings.Replace(string(strings.Join(lines, "\n")), "requirements:", "requirements:\n  F-3: {level: must, text: it}", 1), text)
+	return loadFiles(t, strings.Replace(string(data), "requirements:", "requirements:\n  F-3: {level: must, text: it}", 1), text)
 }
 
 // launchUDP launches what serve does with a socket.
@@ -141,7 +139,7 @@ func TestLostDatagrams(t *testing.T) {
 		t.Errorf("%d were lost, notes %v\n%s", lost.Load(), run.Notes, story(run))
 	}
 	// Where all are lost, nobody settles.
-	run = overUDP(t, steps(two, hello...), func(ctx context.Context, conn *net.UDPConn) { <-ctx.Done() })
+	run = overUDP(t, steps(two, "alice, bob receive nothing:"), func(ctx context.Context, conn *net.UDPConn) { <-ctx.Done() })
 	check(t, run, transcript.Blocked, "what bob said after its login reached nobody")
 }
 

@@ -54,6 +54,8 @@ type Target struct {
 	Close func()
 	// OwnPort says that nobody told the server its port: it has chosen it.
 	OwnPort bool
+	// Strayed says that the server was told its port, and listens on another.
+	Strayed bool
 }
 
 // A Launch gives a fresh target. An error that is the target's own fault, such
@@ -78,6 +80,8 @@ type Config struct {
 	// Trusted says that the settings are complete and true, as they are for
 	// the built-in servers: nothing is found out first.
 	Trusted bool
+	// OwnPort is [Target.OwnPort] where Trusted.
+	OwnPort bool
 	// Timeout is how long an expected message may take; 0 means 2 s. It is
 	// scaled up for a target that is slow to answer its first login.
 	Timeout time.Duration

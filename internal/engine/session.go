@@ -138,6 +138,8 @@ func (s *Session) excuse(ctx context.Context, sc *scenario.Scenario, c contact) 
 		return transcript.Skip, "needs to stop the server, and this target is only an address"
 	case slices.Contains(sc.Needs, scenario.OwnPort) && !c.abilities.ownPort:
 		return transcript.Skip, "the server was given a port, so it has none to choose"
+	case slices.Contains(sc.Needs, scenario.GivenPort) && c.abilities.ownPort:
+		return transcript.Skip, "the server was not given a port"
 	}
 	if !c.spoke && sc.Listed() > 0 {
 		return transcript.Blocked, c.speechless(s.Suite.Fence)

@@ -20,6 +20,8 @@ func (p *play) do(step *scenario.Step) *failure {
 		return p.doExits()
 	case scenario.IsUp:
 		return p.doIsUp()
+	case scenario.ListensAsTold:
+		return p.doListensAsTold()
 	case scenario.StaysConnected:
 		return p.doStaysConnected(step)
 	case scenario.ReceiveNo, scenario.ReceiveNothing:
@@ -296,6 +298,13 @@ func (p *play) doExits() *failure {
 		return nil
 	}
 	return fail(nil, "the server ends", "it is still running after %s", round(p.deadline))
+}
+
+func (p *play) doListensAsTold() *failure {
+	if !p.target.Strayed {
+		return nil
+	}
+	return fail(nil, "the server listens on the port that it was given", "it listens on another one")
 }
 
 // doIsUp brings in one more client, under a name of its own.

@@ -86,7 +86,9 @@ func (s *Suite) loadFit(f folder, errs *source.Errors) ([]*Scenario, error) {
 			}
 			return nil
 		}
-		return list
+		return slices.DeleteFunc(list, func(sc *Scenario) bool {
+			return sc.needsRoom() && (s.Procedure(loginName) == nil || s.Fence == nil)
+		})
 	})
 }
 
@@ -160,9 +162,10 @@ func (s *Suite) takeCommon(list []*Scenario, errs *source.Errors) []*Scenario {
 			switch {
 			case wanted[name] != nil:
 				errs.Add(r.Pos, "the common scenario %s checks %s already", name, wanted[name].ID)
+			case s.Protocol.Extends != "": // what it extends may have had what it lacks
 			case !slices.ContainsFunc(list, fits) && s.unfit[name] != nil:
 				errs.Add(r.Pos, "the common scenario %s does not fit this protocol: %v", name, s.unfit[name])
-			case !slices.ContainsFunc(list, fits) && s.Protocol.Extends == "":
+			case !slices.ContainsFunc(list, fits):
 				errs.Add(r.Pos, "there is no common scenario %q", name)
 			}
 			wanted[name] = r

@@ -57,7 +57,9 @@ messages:
 )
 
 func TestLint(t *testing.T) {
-	second := func(rest string) string { return soundScenario + strings.Replace(soundScenario, "name: heard", rest, 1) }
+	second := func(rest string) string {
+		return soundScenario + strings.Replace(soundScenario, "name: heard", rest, 1)
+	}
 	tests := []struct {
 		name                string
 		protocol, scenarios string

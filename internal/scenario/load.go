@@ -151,8 +151,12 @@ func (l *loader) loadRequirement(id, level source.Node) {
 	}
 }
 
-// OwnPort in needs: says that the target must choose its port itself.
-const OwnPort = "own_port"
+// What needs: says about the port: the target must choose it itself, or must
+// have been given one.
+const (
+	OwnPort   = "own_port"
+	GivenPort = "given_port"
+)
 
 // loadNeeds reads what a scenario does not apply without: messages, parameters
 // such as hear.user, settings. They are known by now, so a scenario that is
@@ -165,12 +169,12 @@ func (l *loader) loadNeeds(n source.Node) {
 		message, param, isParam := strings.Cut(need, ".")
 		m := p.Message(message)
 		switch {
-		case need == OwnPort:
+		case need == OwnPort || need == GivenPort:
 			l.scenario.Needs = append(l.scenario.Needs, need)
 		case isParam && m != nil && slices.Contains(m.Params(), param):
 		case !isParam && (m != nil || p.Setting(need) != nil):
 		default:
-			l.errs.Add(item.Pos(), "needs: the protocol has no %q", need).Hint = "a message, a parameter such as hear.user, a setting, or " + OwnPort
+			l.errs.Add(item.Pos(), "needs: the protocol has no %q", need).Hint = "a message, a parameter such as hear.user, a setting, " + OwnPort + " or " + GivenPort
 		}
 	}
 }

@@ -44,6 +44,7 @@ var verbs = []verb{
 	{names: []string{"stops"}, who: serverWho, parse: (*loader).parseStop},
 	{names: []string{"exits"}, who: serverWho, parse: bare(Exits{})},
 	{names: []string{"is up"}, who: serverWho, parse: bare(IsUp{})},
+	{names: []string{"listens on the given port"}, who: serverWho, parse: bare(ListensAsTold{})},
 	{names: []string{"sends"}, who: serverWho, options: cutting, parse: (*loader).parseServerSends},
 	{names: []string{"closes"}, who: serverWho, parse: bare(ServerCloses{})},
 	{names: []string{"resets"}, who: serverWho, parse: bare(ServerResets{})},

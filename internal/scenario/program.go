@@ -13,7 +13,7 @@ func (l *loader) checkSide(key source.Node, do Action) {
 	switch do.(type) {
 	case Types, Shows, ProgramSends, ProgramSendsNothing, InputEnds, ProgramStop, ProgramExits, ServerSends, ServerCloses, ServerResets:
 		ofClientTest = true
-	case Prints, Stop, Exits, IsUp:
+	case Prints, Stop, Exits, IsUp, ListensAsTold:
 		if l.scenario != nil && l.scenario.TestsClient {
 			l.errs.Add(key.Pos(), "here the probe is the server").Hint = "what the client program does: program shows:, program is stopped:, program exits:"
 		}

@@ -94,6 +94,9 @@ type (
 	Exits struct{}
 	// IsUp proves that the target takes a new client.
 	IsUp struct{}
+	// ListensAsTold holds where the target listens against the port that it was
+	// given.
+	ListensAsTold struct{}
 )
 
 // The actions of scenarios that test a client program. The probe is its server.
@@ -156,6 +159,7 @@ func (Prints) action()         {}
 func (Stop) action()           {}
 func (Exits) action()          {}
 func (IsUp) action()           {}
+func (ListensAsTold) action()  {}
 
 // Which says which of several expected messages must come.
 type Which int

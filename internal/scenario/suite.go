@@ -225,7 +225,7 @@ func (sc *Scenario) Uses() (output, process bool) {
 		switch step.Do.(type) {
 		case Prints:
 			output = true
-		case Stop, Exits:
+		case Stop, Exits, ListensAsTold:
 			process = true
 		}
 	}
