@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -18,23 +19,31 @@ import (
 	"time"
 )
 
-// mistakes says which mistake the server.py of each page makes. All are those
-// of one program, which else is correct, so that what it is told does not
-// depend on how fast this machine is.
-var mistakes = map[string]string{
-	"README.md":       "second-frame-in-segment-lost",
-	"docs/writing.md": "second-frame-in-segment-lost",
-	"docs/framed.md":  "chars-for-bytes-out",
+// programsOf are the Python programs that a page calls by these names, and what
+// they are called with. A server.py makes one mistake and is correct in all
+// else, so that what it is told does not depend on how fast this machine is.
+var programsOf = map[string]map[string]string{
+	"README.md":        {"server.py": "framed/wrong/wrong.py second-frame-in-segment-lost PORT --roster 500"},
+	"docs/framed.md":   {"server.py": "framed/wrong/wrong.py chars-for-bytes-out PORT --roster 500"},
+	"docs/lines.md":    {"server.py": "lines/wrong/wrong.py second-line-lost PORT"},
+	"docs/direct.md":   {"server.py": "direct/wrong/wrong.py two-answers PORT"},
+	"docs/datagram.md": {"server.py": "datagram/wrong/wrong.py second-greeting-doubles PORT"},
+	"docs/writing.md": {
+		"server.py": "lines/wrong/wrong.py second-line-lost PORT",
+		"words.py":  "variants.py words PORT",
+	},
 }
 
-const wrongServer = "../scenarios/testdata/servers/framed/wrong/wrong.py"
+const servers = "../scenarios/testdata/servers/"
 
-// capture was made by tcpdump on the loopback interface, with refserver and
-// two times refclient.
+// capture is the capture.pcap of pages that have none of their own, as docs/x.md
+// has testdata/x.pcap. All were made by tcpdump on the loopback interface, with
+// refserver and two times refclient.
 const capture = "testdata/capture.pcap"
 
-// unplayed are pages about the project itself, which need no command.
-var unplayed = []string{"CHANGELOG.md", "CONTRIBUTING.md"}
+// unplayed are pages that need no command: those about the project itself, and
+// references.
+var unplayed = []string{"CHANGELOG.md", "CONTRIBUTING.md", "docs/protocols.md", "docs/scenarios.md"}
 
 func TestConsole(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -85,18 +94,23 @@ type shell struct {
 
 func newShell(t *testing.T, p *page) *shell {
 	s := &shell{t: t, dir: t.TempDir(), port: freePort(t)}
-	data, err := os.ReadFile(capture)
+	file := filepath.Join("testdata", strings.TrimSuffix(filepath.Base(p.name), ".md")+".pcap")
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = os.ReadFile(capture)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.write("capture.pcap", string(data))
-	if mistake := mistakes[p.name]; mistake != "" {
-		file, err := filepath.Abs(wrongServer)
+	for name, call := range programsOf[p.name] {
+		script, arguments, _ := strings.Cut(call, " ")
+		file, err := filepath.Abs(servers + script)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.write("server.py", fmt.Sprintf("import runpy, sys\nsys.argv = [%q, %q, sys.argv[1], '--roster', '500']\n"+
-			"runpy.run_path(sys.argv[0], run_name='__main__')\n", file, mistake))
+		s.write(name, fmt.Sprintf("import runpy, sys\nsys.argv = [%q] + %q.replace('PORT', sys.argv[1]).split()\n"+
+			"runpy.run_path(sys.argv[0], run_name='__main__')\n", file, arguments))
 	}
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -156,7 +157,7 @@ func knownAt(t *testing.T, protocol, scenarios string) []string {
 }
 
 // TestReferenceIsComplete asks the loader for every key, verb and option that
-// it knows, and looks for each in docs/writing.md.
+// it knows, and looks for each in the two reference pages.
 func TestReferenceIsComplete(t *testing.T) {
 	rest, err := os.ReadFile("testdata/rest/" + scenario.ProtocolFile)
 	if err != nil {
@@ -172,6 +173,9 @@ func TestReferenceIsComplete(t *testing.T) {
 	steps := func(text string) string {
 		return "scenarios:\n  - name: x\n    clients: [alice, bob]\n    steps:\n" + indent(text, 6)
 	}
+	clientTest := func(text string) string {
+		return "tests: client\n" + strings.Replace(steps(text), "    clients: [alice, bob]\n", "", 1)
+	}
 	known := map[string][]string{
 		"key of protocol.yaml":    knownAt(t, base+"zz: 1\n", ""),
 		"key of a setting":        knownAt(t, with("login_text: {", "login_text: {zz: 1, "), ""),
@@ -186,6 +190,15 @@ func TestReferenceIsComplete(t *testing.T) {
 		"verb of the server":      knownAt(t, base, steps("- server zz:\n")),
 		"key of a value":          knownAt(t, base, steps("- alice sends: {say: {text: {zz: 1}}}\n")),
 		"key of what is printed":  knownAt(t, base, steps("- server prints: {zz: 1}\n")),
+		"framing":                 knownAt(t, with("framing: fields", "framing: zz"), ""),
+		"key of framing":          knownAt(t, with("framing: fields", "framing: {length: u32, zz: 1}"), ""),
+		"end of a line":           knownAt(t, with("framing: fields", "framing: {line: {end: zz}}"), ""),
+		"way to fill up digits":   knownAt(t, with("type: u16}", "type: digits, width: 4, pad: zz}"), ""),
+		"transport":               knownAt(t, base+"transport: zz\n", ""),
+		"verb of the program":     knownAt(t, base, clientTest("- program zz:\n")),
+		"name of a message":       listIn(t, "../internal/scenario/lint.go", "standardMessages"),
+		"name of a setting":       listIn(t, "../internal/scenario/lint.go", "standardSettings"),
+		"word of needs":           {scenario.OwnPort, scenario.GivenPort},
 		"way to stop the server":  append(slices.Clone(scenario.StopWays), "type:TEXT"),
 		"level of a requirement":  {string(wire.Must), string(wire.Should), string(wire.May)},
 		"name that means a place": {"$self", "$token", "$server.port", "$$"},
@@ -196,25 +209,91 @@ func TestReferenceIsComplete(t *testing.T) {
 	for _, verb := range known["verb of the server"] {
 		known["option of server "+verb] = knownAt(t, base, steps("- server "+verb+": x\n  zz: 1\n"))
 	}
-	reference := strings.Join(readPage(t, "writing.md").lines, "\n")
+	for _, verb := range known["verb of the program"] {
+		known["option of program "+verb] = knownAt(t, base, clientTest("- program "+verb+": x\n  zz: 1\n"))
+	}
+	reference := strings.Join(append(readPage(t, "protocols.md").lines, readPage(t, "scenarios.md").lines...), "\n")
 	for kind, names := range known {
 		if len(names) == 0 && !strings.HasPrefix(kind, "option of") {
 			t.Errorf("the loader knows no %s", kind)
 		}
 		for _, name := range names {
 			if !saysCode(reference, name) {
-				t.Errorf("docs/writing.md does not explain %q, a %s", name, kind)
+				t.Errorf("neither docs/protocols.md nor docs/scenarios.md explains %q, a %s", name, kind)
 			}
 		}
 	}
 	// And the other way: what the tables explain is there.
-	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z]+ |server )([a-z -]+):").FindAllStringSubmatch(reference, -1) {
-		kind := "verb of a client"
-		if m[1] == "server " {
-			kind = "verb of the server"
+	kinds := map[string]string{"server": "verb of the server", "program": "verb of the program"}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z]+|server|program) ([a-z -]+):").FindAllStringSubmatch(reference, -1) {
+		kind, ok := kinds[m[1]]
+		if !ok {
+			kind = "verb of a client"
 		}
 		if !slices.Contains(known[kind], m[2]) {
-			t.Errorf("docs/writing.md explains %q, and the loader does not know it", m[2])
+			t.Errorf("docs/scenarios.md explains %q, and the loader knows no such %s", m[2], kind)
+		}
+	}
+}
+
+// listIn is a list of strings that a variable of a file begins with.
+func listIn(t *testing.T, file, variable string) []string {
+	t.Helper()
+	var list []string
+	ast.Inspect(parse(t, file), func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || spec.Names[0].Name != variable || len(spec.Values) != 1 {
+			return true
+		}
+		ast.Inspect(spec.Values[0], func(n ast.Node) bool {
+			if text, ok := n.(*ast.BasicLit); ok {
+				list = append(list, strings.Trim(text.Value, `"`))
+			}
+			return true
+		})
+		return false
+	})
+	return list
+}
+
+// parse reads a Go file.
+func parse(t *testing.T, file string) *ast.File {
+	t.Helper()
+	tree, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// TestCommonScenariosAreListed holds docs/scenarios.md against the scenarios
+// that all suites have in common.
+func TestCommonScenariosAreListed(t *testing.T) {
+	_, section, found := strings.Cut(strings.Join(readPage(t, "scenarios.md").lines, "\n"), "\n## Common scenarios\n")
+	if !found {
+		t.Fatal("docs/scenarios.md has no section about common scenarios")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	files, err := fs.Glob(scenarios.Files, scenario.CommonDir+"/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no common scenarios: %v", err)
+	}
+	names := map[string]bool{}
+	for _, file := range files {
+		data, err := fs.ReadFile(scenarios.Files, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^  - name: (\S+)$`).FindAllSubmatch(data, -1) {
+			names[string(m[1])] = true
+			if !strings.Contains(section, "`"+string(m[1])+"`") {
+				t.Errorf("docs/scenarios.md does not name %s of %s", m[1], file)
+			}
+		}
+	}
+	for _, m := range regexp.MustCompile("`([a-z0-9]+(-[a-z0-9]+)+)`").FindAllStringSubmatch(section, -1) {
+		if !names[m[1]] {
+			t.Errorf("docs/scenarios.md names %s, and there is no such common scenario", m[1])
 		}
 	}
 }
@@ -222,7 +301,7 @@ func TestReferenceIsComplete(t *testing.T) {
 // saysCode says whether a name stands on a page as code: `name`, `name:`, or
 // at the beginning of a longer piece, `WHO name: WHAT`.
 func saysCode(text, name string) bool {
-	return regexp.MustCompile("[`{]([A-Z]+ |server )?" + regexp.QuoteMeta(name) + "(`|:)").MatchString(text)
+	return regexp.MustCompile("[`{]([A-Z]+ |server |program )?" + regexp.QuoteMeta(name) + "(`|:)").MatchString(text)
 }
 
 func framed(t *testing.T) *scenario.Suite {
@@ -292,17 +371,9 @@ func TestTimesAreTold(t *testing.T) {
 // times are the durations among the constants of a file, as 5 ms or 2 s.
 func times(t *testing.T, file string) map[string]string {
 	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tree, err := parser.ParseFile(token.NewFileSet(), file, data, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
-	}
 	units := map[string]string{"Millisecond": " ms", "Second": " s"}
 	list := map[string]string{}
-	ast.Inspect(tree, func(n ast.Node) bool {
+	ast.Inspect(parse(t, file), func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok || len(spec.Values) != 1 {
 			return true

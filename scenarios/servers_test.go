@@ -3,6 +3,7 @@ package scenarios_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"net"
@@ -138,6 +139,24 @@ func suite(t testing.TB, name string) *scenario.Suite {
 	return s
 }
 
+// every thins out what takes long: without it each correct server plays some
+// of the scenarios, and some mistakes are made. For whoever changes scenarios:
+//
+//	go test ./scenarios -every 1 -timeout 1h
+var every = flag.Int("every", 5, "play every n-th scenario against correct and naive servers, and every n-th mistake")
+
+// share is every n-th scenario of a suite, others for each server, and all that
+// only some servers are asked.
+func share(suite *scenario.Suite, server int) []*scenario.Scenario {
+	var list []*scenario.Scenario
+	for i, sc := range suite.Scenarios {
+		if (i+server)%max(*every, 1) == 0 || len(sc.When) > 0 {
+			list = append(list, sc)
+		}
+	}
+	return list
+}
+
 // choosesPort says that a scenario is about a server that is given no port.
 func choosesPort(sc *scenario.Scenario) bool { return slices.Contains(sc.Needs, scenario.OwnPort) }
 
@@ -226,7 +245,7 @@ func stop(p *target.Process, how string) error {
 type game struct {
 	suite  *scenario.Suite
 	server server
-	list   []*scenario.Scenario // nil: all
+	list   []*scenario.Scenario
 	header transcript.Suite
 	runs   []transcript.Run
 }
@@ -240,11 +259,7 @@ func playAll(ctx context.Context, games []*game) {
 		seats <- struct{}{}
 		players.Go(func() {
 			defer func() { <-seats }()
-			list := g.list
-			if list == nil {
-				list = g.suite.Scenarios
-			}
-			g.header, g.runs = g.server.play(ctx, g.suite, list)
+			g.header, g.runs = g.server.play(ctx, g.suite, g.list)
 		})
 	}
 	players.Wait()

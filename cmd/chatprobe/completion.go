@@ -63,7 +63,7 @@ func describeCompletion(cmd *cobra.Command) {
 	}
 	cmd.Short = "Print a script that completes commands in a shell"
 	cmd.Long = `Print a script for bash, zsh, fish or powershell. With it, the shell completes
-commands and flags, the names of suites and scenarios, settings and their values.`
+commands and flags, names of suites and scenarios, settings and their values.`
 	cmd.Example = `  source <(chatprobe completion bash)
   chatprobe completion fish > ~/.config/fish/completions/chatprobe.fish
   chatprobe completion zsh --help`

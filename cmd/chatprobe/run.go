@@ -21,6 +21,7 @@ import (
 	"github.com/chatprobe/chatprobe/internal/report"
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/sockets"
+	"github.com/chatprobe/chatprobe/internal/source"
 	"github.com/chatprobe/chatprobe/internal/target"
 	"github.com/chatprobe/chatprobe/internal/transcript"
 )
@@ -242,18 +243,24 @@ func (f *runFlags) plan(suites []*scenario.Suite, settings map[string]string, co
 // settled checks settings: each is one of at least one of the suites.
 func settled(suites []*scenario.Suite, settings map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		var wrong error
-		known := false
+		var names, known []string
+		found := false
 		for _, s := range suites {
-			if _, err := s.Protocol.Settle(map[string]string{name: settings[name]}); s.Protocol.Setting(name) == nil && wrong == nil {
-				wrong = err
-			} else if err != nil {
+			names, known = append(names, s.Protocol.Name), append(known, s.Protocol.SettingNames()...)
+			if s.Protocol.Setting(name) == nil {
+				continue
+			}
+			found = true
+			if _, err := s.Protocol.Settle(map[string]string{name: settings[name]}); err != nil {
 				return usage("%w", err)
 			}
-			known = known || s.Protocol.Setting(name) != nil
 		}
-		if !known {
-			return usage("%w", wrong)
+		switch hint := source.DidYouMean(name, known); {
+		case found:
+		case len(names) == 1:
+			return usage("protocol %s has no setting %q: %s", names[0], name, hint)
+		default:
+			return usage("no protocol has a setting %q: %s", name, hint)
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ func newSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema protocol|scenario",
 		Short: "Print the JSON Schema of protocol.yaml or of scenario files",
-		Long: `Print the JSON Schema (draft 2020-12) of protocol.yaml or of scenario files, with
+		Long: `Print the JSON Schema (draft 2020-12) of protocol.yaml or of scenario files, by
 which an editor completes keys and explains them. An editor with a YAML language
 server finds it by this first line of a file:
 

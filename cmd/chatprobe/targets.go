@@ -17,7 +17,11 @@ import (
 // launchAddress is a server that runs already.
 func launchAddress(network, addr string) engine.Launch {
 	return func(context.Context) (*engine.Target, error) {
-		return &engine.Target{Dial: dialer(network, addr), Close: func() {}}, nil
+		dial := dialer(network, addr)
+		if network == "udp" {
+			dial = engine.DialUDPAnew(addr)
+		}
+		return &engine.Target{Dial: dial, Close: func() {}}, nil
 	}
 }
 

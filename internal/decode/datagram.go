@@ -61,9 +61,8 @@ func (d *Decoder) datagram(s pcap.Source, b []byte) {
 			m.Malformed = "this is no message of the protocol"
 		}
 	}
-	d.Messages++
-	d.err = d.emit(&transcript.Decoded{
-		Number: d.Messages, Time: s.Time, Packet: s.Packet, Conn: number,
+	d.tell(&transcript.Decoded{
+		Time: s.Time, Packet: s.Packet, Conn: number,
 		Sender: s.From.String(), Receiver: s.To.String(), Protocol: codec.Protocol.Name, Message: *m,
 	})
 }

@@ -54,6 +54,7 @@ type Decoder struct {
 	unnamed   int // strangers beyond the limit
 	frame     wire.Frame
 	talks     talks
+	order     order
 }
 
 // conn is a connection whose codec is known, or is not known yet.
@@ -172,9 +173,8 @@ func (d *Decoder) add(c *conn, s pcap.Source, m *transcript.Message) {
 	if d.err != nil {
 		return
 	}
-	d.Messages++
-	d.err = d.emit(&transcript.Decoded{
-		Number: d.Messages, Time: s.Time, Packet: s.Packet, Conn: s.Conn.ID,
+	d.tell(&transcript.Decoded{
+		Time: s.Time, Packet: s.Packet, Conn: s.Conn.ID,
 		Sender: s.From.String(), Receiver: s.To.String(), Protocol: c.codec.Protocol.Name, Message: *m,
 	})
 }
@@ -261,6 +261,7 @@ func (d *Decoder) end(s pcap.Source, how pcap.End) {
 	c.ended++
 	if c.ended == 2 {
 		defer delete(d.conns, s.Conn.ID)
+		defer d.goOn(s.Conn.ID)
 	}
 	if c.alien {
 		return

@@ -14,6 +14,9 @@ import (
 // wait keeps what comes until it is known how to read it.
 func (d *Decoder) wait(c *conn, s pcap.Source, b []byte) {
 	h := c.side(s)
+	if c.held == 0 {
+		d.order.wait(s.Conn.ID, s.Packet)
+	}
 	c.held += len(b)
 	if h.lost {
 		return
@@ -58,7 +61,7 @@ func (d *Decoder) guess(h *side, from wire.Side, last bool) *wire.Codec {
 	return best
 }
 
-// messages counts the messages in b that have a name, and says how many bytes there must be
+// messages counts the messages in b that have a name of their own, and says how many bytes there must be
 // before it is worth counting again.
 func (d *Decoder) messages(codec *wire.Codec, b []byte, from wire.Side) (count, need int) {
 	at := 0
@@ -71,8 +74,8 @@ func (d *Decoder) messages(codec *wire.Codec, b []byte, from wire.Side) (count, 
 			return count, math.MaxInt // no more will come of this
 		}
 		d.frame.SetFirst(at == 0)
-		if codec.Name(&d.frame, from) != nil {
-			count++ // what has an end but no name may be anything
+		if m := codec.Name(&d.frame, from); m != nil && !m.IsCatchAll() {
+			count++ // what has an end and no name may be anything
 		}
 		at += n
 	}
@@ -116,12 +119,16 @@ func (d *Decoder) replay(c *conn, codec *wire.Codec, server netip.AddrPort) {
 		}
 		d.take(c, e.source, e.data)
 	}
+	if len(early) > 0 {
+		d.goOn(early[0].source.Conn.ID)
+	}
 }
 
 // giveUp drops a connection that nothing can be made of.
 func (d *Decoder) giveUp(c *conn, s pcap.Source) {
 	const shown = 24
 	c.alien = true
+	defer d.goOn(s.Conn.ID)
 	held, early := c.held, c.early
 	c.early, c.sides = nil, [2]side{}
 	if len(d.strangers) == maxStrangers {

@@ -27,7 +27,7 @@ func endless(r *room, c *pipeConn) {
 		if err != nil {
 			break
 		}
-		text := string(buf[:n])
+		text := strings.TrimSpace(string(buf[:n]))
 		r.mu.Lock()
 		name, ok := strings.CutPrefix(text, "REGISTER ")
 		switch {
@@ -78,7 +78,7 @@ func TestWithoutEndsOfLines(t *testing.T) {
 		"two messages": {[]string{apart, "alice sends: {say: {text: two}}", "bob receives: {hear: {user: $alice, text: one}}\nnext: yes",
 			"bob receives: {hear: {user: $alice, text: two}}\nnext: yes", "alice, bob receive nothing:"}, "", ""},
 		"three times":        {[]string{apart + "\ntimes: 3", "bob receives: {hear: {user: $alice, text: one}}\ntimes: 3", "bob receives nothing:"}, "", ""},
-		"the answer":         {[]string{"carol connects:", "carol sends: login", "carol receives: ok", "bob receives nothing:"}, "", ""},
+		"the answer":         {[]string{"carol does: login\nsettle: no", "carol receives: ok", "bob receives nothing:"}, "", ""},
 		"something comes":    {[]string{apart, "bob receives no: {hear: {text: one}}"}, "", "bob received one"},
 		"in pieces":          {[]string{apart + "\npieces: 1"}, "is about messages in pieces, and here nothing but the sender's write says where one ends", ""},
 		"several in a write": {[]string{"alice sends: [{say: {text: a}}, {say: {text: b}}]"}, "is about messages in pieces, and here nothing but the sender's write says where one ends", ""},

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"syscall"
@@ -26,6 +27,28 @@ func DialUDP(addr string) func(ctx context.Context, receiveBuffer int) (net.Conn
 		}
 		_ = conn.SetReadBuffer(udpBuffer)
 		return &udpConn{conn, remote.AddrPort()}, nil
+	}
+}
+
+// DialUDPAnew is [DialUDP] for a server that knows addresses from before: it
+// may hear from one that the system gives again. On this machine each socket
+// has an address of its own out of 127.0.0.0/8, where the system has these.
+func DialUDPAnew(addr string) func(ctx context.Context, receiveBuffer int) (net.Conn, error) {
+	dial := DialUDP(addr)
+	return func(ctx context.Context, receiveBuffer int) (net.Conn, error) {
+		conn, err := dial(ctx, receiveBuffer)
+		u, ok := conn.(*udpConn)
+		if err != nil || !ok || !u.server.Addr().Unmap().Is4() || !u.server.Addr().Unmap().IsLoopback() {
+			return conn, err
+		}
+		n := rand.Uint32()
+		fresh, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, byte(n>>16)|1, byte(n>>8), byte(n)|1)})
+		if err != nil {
+			return conn, nil // only 127.0.0.1 is there
+		}
+		_ = conn.Close()
+		_ = fresh.SetReadBuffer(udpBuffer)
+		return &udpConn{fresh, u.server}, nil
 	}
 }
 

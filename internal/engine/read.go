@@ -160,13 +160,13 @@ func (c *client) takeMessages(decode func(*wire.Frame, []byte, wire.Side) (int, 
 // lookAgain looks at c.partial when nothing more has come for a while. play.mu
 // is held.
 func (c *client) lookAgain(after time.Duration) {
-	p, number := c.play, c.number
+	p, number, last := c.play, c.number, c.lastBytes
 	if c.quiet != nil {
 		c.quiet.Stop()
 	}
 	c.quiet = time.AfterFunc(after, func() {
 		p.mu.Lock()
-		if c.number == number && c.over != weClosed && c.malformed == nil && len(c.partial) > 0 {
+		if c.number == number && c.lastBytes.Equal(last) && c.over != weClosed && c.malformed == nil && len(c.partial) > 0 {
 			c.takeMessages(p.codec.DecodeQuiet)
 		}
 		p.mu.Unlock()

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -242,6 +243,7 @@ bob and carol must each receive nothing that is not told here.
 - server prints: {all of: [one, two]}
   times: 2
 - server is up:
+- server listens on the given port:
 - server stops: interrupt
 - server exits:
 `, `
@@ -249,6 +251,7 @@ the server must print "ready" (what it has printed before counts too) within 2 s
 the server must print something like /port <the server's port>/i within 15s.
 the server must print "one" and "two", 2 times, within 2 s.
 one more client must be able to log in.
+the server must listen where it was told to.
 the server is stopped from outside: interrupt.
 the server must end within 2 s.
 `},
@@ -292,6 +295,27 @@ the server ends the connection with a reset.
 				}
 			}
 		})
+	}
+}
+
+// No kind of step is forgotten.
+func TestEveryActionIsTold(t *testing.T) {
+	actions, err := os.ReadFile("../scenario/step.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := os.ReadFile("steps.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^func \((\w+)\) +action\(\)`).FindAllSubmatch(actions, -1)
+	for _, m := range found {
+		if !strings.Contains(string(told), "case scenario."+string(m[1])+":") {
+			t.Errorf("steps.go has no sentence for %s", m[1])
+		}
+	}
+	if len(found) < 30 {
+		t.Errorf("only %d kinds of steps were found", len(found))
 	}
 }
 

@@ -138,11 +138,11 @@ func (n *narrator) conditions(sc *scenario.Scenario) []string {
 	output, process := sc.Uses()
 	switch {
 	case output && process:
-		notes = append(notes, "Skipped with --target: what the server prints must be seen, and it must be stopped or end")
+		notes = append(notes, "Skipped with --target: what the server prints must be seen, and it must be one that was started for this")
 	case output:
 		notes = append(notes, "Skipped with --target: what the server prints must be seen")
 	case process:
-		notes = append(notes, "Skipped with --target: the server must be stopped, or end")
+		notes = append(notes, "Skipped with --target: the server must be one that was started for this")
 	}
 	if len(sc.After) > 0 {
 		notes = append(notes, fmt.Sprintf("Blocked, and not failed, where %s has failed", or(sc.After)))

@@ -65,6 +65,8 @@ func (n *narrator) ofPrograms(do scenario.Action) string {
 		return "the server is stopped from outside: " + n.number(do.How)
 	case scenario.Exits:
 		return "the server must end " + deadline
+	case scenario.ListensAsTold:
+		return "the server must listen where it was told to"
 	case scenario.IsUp:
 		return "one more client must be able to log in"
 	case scenario.Types:

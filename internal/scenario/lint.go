@@ -267,7 +267,7 @@ func (l *linter) checkScenario(sc *Scenario) {
 // canFail says that a step expects something.
 func canFail(step *Step) bool {
 	switch do := step.Do.(type) {
-	case Receive, ReceiveNo, ReceiveNothing, Disconnected, StaysConnected, Prints, Exits, IsUp,
+	case Receive, ReceiveNo, ReceiveNothing, Disconnected, StaysConnected, Prints, Exits, IsUp, ListensAsTold,
 		Shows, ProgramSends, ProgramSendsNothing, ProgramExits:
 		return true
 	case Send:

@@ -110,6 +110,7 @@ var verbSteps = []struct{ step, want string }{
 	{"server stops: 'type:quit'", "scenario.Stop type:quit"},
 	{"server exits:", "scenario.Exits"},
 	{"server is up:", "scenario.IsUp"},
+	{"server listens on the given port:", "scenario.ListensAsTold"},
 	{"alice sends the rest:", "scenario.SendRest"},
 	{"alice, bob send the rest:", "scenario.SendRest"},
 	{"alice reads again:", "scenario.ReadAgain"},

@@ -43,7 +43,11 @@ func (p *Protocol) bind(values map[string]string, errs *source.Errors) *Codec {
 	b := &binder{values: values, used: map[string]bool{}, errs: errs, p: p}
 	b.bindCharset(p.encoding)
 	for _, side := range []Side{Client, Server} {
+		before := errs.Len()
 		fr := b.bindFraming(p.framing[side])
+		if errs.Len() > before {
+			fr = framing{kind: byLine, end: lineEnds["lf"]} // any that goes with all messages: what is wrong has been said
+		}
 		c.framing[side] = &fr
 	}
 	shapes := map[*shapeDecl]*Shape{}

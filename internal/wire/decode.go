@@ -65,7 +65,7 @@ func (c *Codec) decodeParts(f *Frame, m *Message, b []byte, from Side, quiet boo
 		var g Frame
 		n, err := c.decodeOne(&g, b[at:], from, quiet)
 		switch {
-		case errors.Is(err, ErrShort) && i > 0 && !quiet:
+		case errors.Is(err, ErrShort) && i > 0 && (!quiet || len(b) > at): // a part that has begun will come
 			return at + n, err
 		case err != nil:
 			return 0, nil
@@ -319,9 +319,6 @@ func (d *decoder) varint(v *Value) error {
 	}
 }
 
-// longestNumber is the number of digits of the largest number.
-const longestNumber = 20
-
 func (d *decoder) digits(v *Value) error {
 	f := v.Field
 	text := d.b[d.at:]
@@ -338,7 +335,7 @@ func (d *decoder) digits(v *Value) error {
 			d.need = len(d.b) + 1
 			return ErrShort
 		}
-		if i < 0 {
+		if i < 0 || i > longestNumber {
 			return &MalformedError{v.Start, f.Name + " is no number in digits"}
 		}
 		text = text[:i]
@@ -346,7 +343,11 @@ func (d *decoder) digits(v *Value) error {
 	}
 	n, err := strconv.ParseUint(string(bytes.Trim(text, " ")), 10, 64)
 	if err != nil {
-		return &MalformedError{v.Start, fmt.Sprintf("%s is %q and no number in digits", f.Name, text)}
+		reason := f.Name + " is no number in digits"
+		if f.Size > 0 { // else how much of it has come depends on the cuts
+			reason += fmt.Sprintf(": %q", text)
+		}
+		return &MalformedError{v.Start, reason}
 	}
 	v.Number = n
 	return nil

@@ -316,6 +316,9 @@ func (d *fieldDecl) loadDigits(keys map[string]source.Node, errs *source.Errors)
 	}
 }
 
+// longestNumber is the number of digits of the largest number.
+const longestNumber = 20
+
 // Pad is how a number of fixed width in digits is filled up.
 type Pad string
 

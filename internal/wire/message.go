@@ -161,7 +161,9 @@ func (b *binder) bindParts(m *Message, parts []source.Node, all []*Message) {
 		if i < 0 {
 			var names []string
 			for _, o := range all {
-				names = append(names, o.Name)
+				if o.parts == nil && o != m {
+					names = append(names, o.Name)
+				}
 			}
 			b.errs.Add(n.Pos(), "there is no message %q to be a part of %s", name, m.Name).Hint = source.DidYouMean(name, names)
 			continue
@@ -304,14 +306,11 @@ func (m *Message) openField(param string) *Field {
 
 // CanSend says whether the message can be built, or why not.
 func (m *Message) CanSend() error {
-	for _, part := range m.parts {
-		if err := part.CanSend(); err != nil {
-			return err
-		}
-	}
-	for _, c := range m.where[0] {
-		if c.isRegex() {
-			return fmt.Errorf("%s is described by a regular expression (/%s/): it can be received, not sent", m.Name, c.regexText())
+	for _, part := range append([]*Message{m}, m.parts...) {
+		for _, c := range part.where[0] {
+			if c.isRegex() {
+				return fmt.Errorf("%s is described by a regular expression (/%s/): it can be received, not sent", part.Name, c.regexText())
+			}
 		}
 	}
 	if m.From == "" {
@@ -325,6 +324,16 @@ func (c *condition) regexText() string {
 		return c.json.firstRegex()
 	}
 	return c.pattern.regex
+}
+
+// IsCatchAll says that any line or datagram at all is such a message, so that
+// it tells nothing about which protocol is spoken.
+func (m *Message) IsCatchAll() bool {
+	if len(m.Shape.Fields) != 1 || !m.Shape.Fields[0].Rest {
+		return false
+	}
+	c := m.condition(m.Shape.Fields[0])
+	return c == nil || c.json == nil && !c.pattern.isRegex() && len(c.pattern.parts) == 1 && c.pattern.parts[0].param != ""
 }
 
 // hasRegex says that regular expressions describe the message.

@@ -17,10 +17,14 @@ class Words:
 
     def split(self, buf):
         end = buf.find(b"\n")
-        return None if end < 0 else (buf[:end].rstrip(b"\r"), end + 1)
+        if end < 0:
+            return None
+        if end > LIMIT:
+            raise ConnectionError("too long")
+        return buf[:end].removesuffix(b"\r"), end + 1
 
     def read(self, body, user):
-        if body.startswith(b"HELLO "):
+        if user is None and body.startswith(b"HELLO "):
             return "login", body[6:]
         if body == b"BYE":
             return "leave", None
@@ -66,7 +70,9 @@ class Digits(Words):
             return "wrong", None
         if body == b"DISCONNECT " + user + b" CHAT/1.0":
             return "leave", None
-        return "say", body
+        if body.startswith(b"@" + user + b": "):
+            return "say", body[len(user) + 3:]
+        return "wrong", None
 
     def ok(self):
         return self.frame(b"200 Registration successful")
@@ -85,6 +91,8 @@ class JSONLines(Words):
     """A JSON object in each line."""
 
     def read(self, body, user):
+        if user is not None and body == b"DISCONNECT " + user + b" CHAT/1.0":
+            return "leave", None
         try:
             m = json.loads(body)
             kind = m["type"]
@@ -92,7 +100,7 @@ class JSONLines(Words):
                 return "login", m["user"].encode()
             if kind == "say":
                 return "say", m["text"].encode()
-            return ("leave" if kind == "bye" else "wrong"), None
+            return "wrong", None
         except (ValueError, KeyError, TypeError, AttributeError):
             return "wrong", None
 
@@ -103,7 +111,7 @@ class JSONLines(Words):
         return self.line(type="welcome", motd="be kind")
 
     def error(self, why):
-        return self.line(type="error", why=why.decode())
+        return self.line(type="error", code=401 if b"use" in why else 400, why=why.decode())
 
     def hear(self, user, text):
         return self.line(type="message", **{"from": user.decode()}, text=text.decode())
@@ -202,6 +210,9 @@ class Client:
             try:
                 what.decode()
             except UnicodeDecodeError:
+                self.drop()
+                return
+            if b"\0" in what:
                 self.drop()
                 return
             data = dialect.hear(self.user, what)

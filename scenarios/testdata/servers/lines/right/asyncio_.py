@@ -41,6 +41,8 @@ class Chat:
         self.sessions[task] = Session(self, reader, writer)
         try:
             await self.sessions[task].run()
+        except asyncio.CancelledError:
+            pass  # the server stops
         finally:
             del self.sessions[task]
 
