@@ -38,6 +38,7 @@ type client struct {
 	whole   []byte // that message
 	half    bool   // it has closed its sending side
 	goodbye bool   // it has said that it leaves
+	byHand  bool   // a step has sent its login: a fence must not do so again
 	begun   bool   // what it sent last is the beginning of a message, for the target
 	leftAt  int    // play.seq when it last closed
 	resume  chan struct{}
@@ -86,6 +87,15 @@ func (c *client) String() string {
 // isOver says that nothing more will come. play.mu is held.
 func (c *client) isOver() bool { return c.over != notOver || c.malformed != nil }
 
+// mostReceived is how many bytes are taken from a target before it counts as
+// flooding.
+func (c *client) mostReceived() int64 {
+	if c.play.codec.Unframed(wire.Server) {
+		return maxUnframed
+	}
+	return maxReceived
+}
+
 // isOpen says that c has a connection that it can send on.
 func (c *client) isOpen() bool {
 	if c.conn == nil {
@@ -104,7 +114,7 @@ func (c *client) overReason() string {
 	case c.over == serverReset:
 		return fmt.Sprintf("the server reset the connection of %s", c)
 	case c.over == flooded:
-		return fmt.Sprintf("the server flooded %s: more than %d messages or %d MiB", c, maxMessages, maxReceived>>20)
+		return fmt.Sprintf("the server flooded %s: more than %d messages or %d MiB", c, maxMessages, c.mostReceived()>>20)
 	case c.over == weClosed:
 		return fmt.Sprintf("%s has closed its connection", c)
 	}
@@ -145,7 +155,7 @@ func (p *play) connect(c *client) *failure {
 		return fail(nil, fmt.Sprintf("%s can connect", c), "%s", dialReason(err, p)).unreached()
 	}
 	c.conn, c.sent, c.held, c.whole = conn, 0, nil, nil
-	c.spoke, c.inRoom, c.settled, c.deaf, c.far, c.begun, c.half, c.goodbye = false, false, false, false, false, false, false, false
+	c.spoke, c.inRoom, c.settled, c.deaf, c.far, c.begun, c.half, c.goodbye, c.byHand = false, false, false, false, false, false, false, false, false
 	c.local, c.remote = addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())
 	c.resume = make(chan struct{}, 1)
 	p.mu.Lock()

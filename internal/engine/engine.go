@@ -158,6 +158,10 @@ const (
 	maxEvents   = 60_000
 	maxMessages = 50_000
 	maxReceived = 128 << 20
+	// longestChunk is how much one message may be where nothing says how long
+	// it is, and maxUnframed how much may come in all then.
+	longestChunk = 1 << 20
+	maxUnframed  = 16 << 20
 	// keptOfHuge is how much is kept of a message that is longer than that.
 	keptOfHuge = 64 << 10
 )

@@ -121,7 +121,7 @@ func (p *play) flushCauser(c *client, proof scenario.Proof, witness *client) *fa
 	if proof == scenario.ByQuestion {
 		return p.flushByQuestion(c)
 	}
-	if proof == scenario.ByLogin && !c.inRoom {
+	if proof == scenario.ByLogin && !c.inRoom && !c.byHand {
 		if f := p.enter(c, nil); f != nil {
 			return nil
 		}
@@ -225,7 +225,7 @@ func (p *play) flushReceivers(plan *scenario.Fence) *failure {
 		if !c.isOpen() {
 			continue
 		}
-		if !c.inRoom {
+		if !c.inRoom && !c.byHand {
 			if c.begun || c.goodbye || p.codec.IsDatagram(wire.Client) {
 				// What it hears of, nobody can make it hear.
 				p.sleep(quietWindow)

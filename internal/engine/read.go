@@ -102,7 +102,12 @@ func (c *client) arrive(b []byte) {
 	}
 	codec := c.play.codec
 	if codec.Unframed(wire.Server) {
-		c.lookAgain(chunkWait)
+		if c.lookAgain(chunkWait); len(c.partial) > longestChunk {
+			c.takeMessages(codec.DecodeQuiet) // it never pauses
+		}
+		if len(c.inbox) > maxMessages || c.received > c.mostReceived() {
+			c.flood()
+		}
 		return
 	}
 	if len(c.partial) < c.need {

@@ -22,6 +22,7 @@ func (p *play) doReceive(c *client, do scenario.Receive) *failure {
 		message  *wire.Message
 		args     wire.Args
 		done     bool
+		seen     int // how many of the inbox it is not
 	}
 	var list []*wanted
 	var words []string
@@ -46,8 +47,10 @@ func (p *play) doReceive(c *client, do scenario.Receive) *failure {
 			w.done = w.done || c.over == serverClosed || c.over == serverReset
 			return w.done
 		}
-		for _, d := range c.inbox {
-			if w.done || d.skip() {
+		for i := w.seen; i < len(c.inbox) && !w.done; i++ {
+			d := c.inbox[i]
+			if d.skip() {
+				w.seen = i + 1
 				continue
 			}
 			found := wire.Args{}
@@ -57,6 +60,8 @@ func (p *play) doReceive(c *client, do scenario.Receive) *failure {
 				p.bind(w.expected.Args, found)
 			} else if do.Next {
 				break
+			} else {
+				w.seen = i + 1
 			}
 		}
 		return w.done

@@ -93,8 +93,9 @@ func (p *play) runProcedure(c *client, proc *scenario.Procedure, loosely bool) *
 // awaitAny waits for any of the messages of a step, takes none, and says which
 // it is; empty if none came.
 func (p *play) awaitAny(c *client, do scenario.Receive) (message string) {
+	seen := 0
 	p.wait(p.deadline, c, func() bool {
-		message = p.anyOf(c, do)
+		message = p.anyOf(c, do, &seen)
 		return message != ""
 	})
 	return message
@@ -107,24 +108,27 @@ func (p *play) cameAnyway(c *client, do scenario.Receive) bool {
 	if p.session.absent.Load() {
 		limit = absentWait
 	}
-	e := p.await(min(limit, p.deadline)+p.pause, false, c, func() bool { return p.anyOf(c, do) != "" })
+	seen := 0
+	e := p.await(min(limit, p.deadline)+p.pause, false, c, func() bool { return p.anyOf(c, do, &seen) != "" })
 	if e == timedOut {
 		p.session.absent.Store(true)
 	}
 	return e == met
 }
 
-// anyOf is the first of the messages of a step that has come, or empty. play.mu
-// is held.
-func (p *play) anyOf(c *client, do scenario.Receive) string {
-	for _, x := range do.Messages {
-		m := p.codec.Message(x.Message)
-		args, err := p.expand(x.Args, p.lookup)
-		if x.Disconnect || err != nil {
-			continue
-		}
-		if slices.ContainsFunc(c.inbox, func(d *delivery) bool { return !d.skip() && m.Match(d.frame, args, nil) }) {
-			return x.Message
+// anyOf is the first of the messages of a step that has come, or empty. The
+// first *seen of the inbox are none of them. play.mu is held.
+func (p *play) anyOf(c *client, do scenario.Receive, seen *int) string {
+	for ; *seen < len(c.inbox); *seen++ {
+		d := c.inbox[*seen]
+		for _, x := range do.Messages {
+			args, err := p.expand(x.Args, p.lookup)
+			if x.Disconnect || err != nil || d.skip() {
+				continue
+			}
+			if p.codec.Message(x.Message).Match(d.frame, args, nil) {
+				return x.Message
+			}
 		}
 	}
 	return ""

@@ -144,8 +144,12 @@ func (p *play) doSend(c *client, do scenario.Send) *failure {
 		}
 	}
 	for _, out := range do.Messages {
-		if out.Message == leaveMessage && !do.How.Cut.IsSet() {
+		switch {
+		case do.How.Cut.IsSet():
+		case out.Message == leaveMessage:
 			c.inRoom, c.settled, c.goodbye = false, false, true
+		case out.Message == loginMessage:
+			c.byHand = true
 		}
 	}
 	return nil
@@ -154,6 +158,9 @@ func (p *play) doSend(c *client, do scenario.Send) *failure {
 // leaveMessage is the standard name of the message by which a client says
 // goodbye.
 const leaveMessage = "leave"
+
+// loginMessage is that by which it logs in.
+const loginMessage = "login"
 
 func (p *play) doSendBytes(c *client, do scenario.SendBytes) *failure {
 	text, err := do.Data.Text(p.lookup)

@@ -53,12 +53,6 @@ const (
 	jsonLimit = 4 << 20
 )
 
-// framingDecl is framing: as it stands in the file.
-type framingDecl struct {
-	name source.Node // its name, in which settings are filled in
-	of   source.Node // what it is, where the name is a key
-}
-
 // framing of each side, as declared.
 func (p *Protocol) loadFraming(n source.Node, errs *source.Errors) {
 	if n.IsNull() {
