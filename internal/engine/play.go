@@ -181,8 +181,8 @@ func (p *play) bringIn() *failure {
 		switch {
 		case !sc.Listed:
 			continue
-		case sc.Crowd && p.codec.IsDatagram(wire.Client):
-			bring = p.enter
+		case sc.Crowd && p.entered > 0 && p.session.Suite.Fence.Question == nil:
+			bring = p.enterHeard
 			crowd = append(crowd, p.clients[sc])
 		}
 		if f := bring(p.clients[sc], nil); f != nil {

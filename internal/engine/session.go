@@ -103,11 +103,16 @@ func startOrder(list []*scenario.Scenario) []int {
 		order[i] = i
 	}
 	weight := func(i int) int {
-		output, _ := list[i].Uses()
-		if output {
-			return 1 << 20
+		weight := len(list[i].Clients)
+		if output, _ := list[i].Uses(); output {
+			weight += 1 << 20
 		}
-		return len(list[i].Clients)
+		for _, c := range list[i].Clients {
+			if c.Stalls {
+				weight += 1000
+			}
+		}
+		return weight
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return weight(b) - weight(a) })
 	return order

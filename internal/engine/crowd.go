@@ -3,10 +3,33 @@ package engine
 import (
 	"fmt"
 	"slices"
+
+	"github.com/chatprobe/chatprobe/internal/wire"
 )
 
-// settleCrowd settles clients that have logged in over UDP, all together: they
-// are in the room when each hears what somebody says.
+// enterHeard has one of a crowd log in, and makes sure that it can be heard. To
+// hear is tried for all of them together, by settleCrowd.
+func (p *play) enterHeard(c *client, as *string) *failure {
+	if f := p.enter(c, as); f != nil || p.codec.IsDatagram(wire.Client) {
+		return f
+	}
+	others := p.partners(c)
+	if len(others) == 0 {
+		return p.abandoned(c)
+	}
+	t := p.newToken(c)
+	e, f := p.say(t, p.deadline, nil, func() bool {
+		return slices.ContainsFunc(others, func(o *client) bool { return o.seen[t] })
+	})
+	if f == nil && e != met {
+		f = p.unsettled(c, fmt.Sprintf("%s logs in and can chat with %s", c, others[0]), e,
+			fmt.Sprintf("what %s said after its login reached nobody", c))
+	}
+	return f
+}
+
+// settleCrowd settles clients that have logged in, all together: they are in
+// the room when each hears what somebody says.
 func (p *play) settleCrowd(crowd []*client) *failure {
 	teller := p.pick(nil, crowd...)
 	if teller == nil {
