@@ -104,7 +104,7 @@ func startOrder(list []*scenario.Scenario) []int {
 	}
 	weight := func(i int) int {
 		weight := len(list[i].Clients)
-		if output, _ := list[i].Uses(); output {
+		if output, process := list[i].Uses(); output || process {
 			weight += 1 << 20
 		}
 		for _, c := range list[i].Clients {
