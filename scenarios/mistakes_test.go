@@ -132,6 +132,7 @@ func scenarioOf(suite *scenario.Suite, name string) *scenario.Scenario {
 // TestEveryMistakeIsFound plays against servers with one mistake each the
 // scenarios that name it.
 func TestEveryMistakeIsFound(t *testing.T) {
+	needsTime(t)
 	var games []*game
 	var played []*mistake
 	for _, name := range scenarios.Names() {

@@ -16,6 +16,7 @@ import (
 // Which scenarios do not pass is fixed; what is wrong with a server stands at
 // the top of its source.
 func TestNaiveServers(t *testing.T) {
+	needsTime(t)
 	declared := map[string]string{"framed": "echo=no byte_order=big roster_within=8s", "lines": "end=lf"}
 	var games []*game
 	for _, name := range scenarios.Names() {

@@ -41,6 +41,7 @@ var choices = map[string][]choice{
 // that applies, whether their choices are declared or not, and nothing may be
 // in a suite that applies to none of them.
 func TestRightServers(t *testing.T) {
+	needsTime(t)
 	for _, name := range scenarios.Names() {
 		t.Run(name, func(t *testing.T) {
 			suite := suite(t, name)
@@ -141,6 +142,7 @@ func checkRight(t *testing.T, g *game, passed map[string]bool) {
 // TestDegenerateServers plays everything against servers that speak no
 // protocol at all. Nothing may pass.
 func TestDegenerateServers(t *testing.T) {
+	needsTime(t)
 	declared := map[string]string{
 		"framed":   "byte_order=big echo=yes duplicate_name=allow",
 		"lines":    "end=lf",

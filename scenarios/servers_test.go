@@ -120,6 +120,15 @@ var interpreter = sync.OnceValues(func() (string, error) {
 	return strings.TrimSpace(string(out)), err
 })
 
+// needsTime leaves out, with -short, what plays against other programs for
+// minutes. Nothing of it is of interest to the race detector.
+func needsTime(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("plays against other programs for a while")
+	}
+}
+
 func missing(t testing.TB, program string, err error) {
 	t.Helper()
 	if os.Getenv("CI") != "" {

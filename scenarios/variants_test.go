@@ -63,6 +63,7 @@ func passesAll(t *testing.T, s server, suite *scenario.Suite, atLeast int) {
 // A variant of lines takes a few lines, and everything that lines asks is
 // asked of it.
 func TestVariants(t *testing.T) {
+	needsTime(t)
 	for _, name := range []string{"words", "digits", "jsonlines"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,6 +77,7 @@ func TestVariants(t *testing.T) {
 
 // A server that nobody here wrote, of a protocol that nobody here thought of.
 func TestIRC(t *testing.T) {
+	needsTime(t)
 	t.Parallel()
 	if _, err := exec.LookPath("ngircd"); err != nil {
 		missing(t, "ngircd", err)
