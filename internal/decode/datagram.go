@@ -70,20 +70,24 @@ func (d *Decoder) datagram(s pcap.Source, b []byte) {
 // speaker says who sent a datagram, and in which protocol; no codec if it
 // belongs to none.
 func (t *talks) speaker(s pcap.Source, b []byte) (*wire.Codec, wire.Side) {
-	if codec := t.servers[s.To]; codec != nil {
-		return codec, wire.Client
-	}
-	if codec := t.servers[s.From]; codec != nil {
-		return codec, wire.Server
-	}
 	var f wire.Frame
+	said := func(codec *wire.Codec, from wire.Side) bool {
+		_, err := codec.Decode(&f, b, from)
+		f.SetFirst(true)
+		return err == nil && codec.Name(&f, from) != nil
+	}
+	to, from := t.servers[s.To], t.servers[s.From]
+	switch {
+	case to != nil && from != nil && !said(to, wire.Client) && said(from, wire.Server):
+		return from, wire.Server // a client has the port of a server that was there before
+	case to != nil:
+		return to, wire.Client
+	case from != nil:
+		return from, wire.Server
+	}
 	for _, codec := range t.codecs {
 		for _, from := range []wire.Side{wire.Client, wire.Server} {
-			if _, err := codec.Decode(&f, b, from); err != nil {
-				continue
-			}
-			f.SetFirst(true)
-			if codec.Name(&f, from) != nil {
+			if said(codec, from) {
 				return codec, from
 			}
 		}

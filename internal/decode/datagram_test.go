@@ -27,7 +27,8 @@ func TestDatagrams(t *testing.T) {
 		return nil
 	})
 	sink := d.Sink()
-	alice, bob, server, dns := at("10.0.0.1:1111"), at("10.0.0.2:2222"), at("10.0.0.9:9999"), at("10.0.0.9:53")
+	alice, bob, carol := at("10.0.0.1:1111"), at("10.0.0.2:2222"), at("10.0.0.3:3333")
+	server, dns := at("10.0.0.9:9999"), at("10.0.0.9:53")
 	for i, x := range []struct {
 		from, to netip.AddrPort
 		body     string
@@ -41,6 +42,8 @@ func TestDatagrams(t *testing.T) {
 		{server, alice, "INCOMING 10.0.0.2 2222 hi", 0},
 		{server, alice, "INCOMING 10.0.0.2 2222 h", 1},
 		{server, bob, "", 0},
+		{carol, bob, "GREETING", 0}, // bob's port is a server's now
+		{server, bob, "INCOMING 10.0.0.1 1111 ho", 0},
 	} {
 		sink.Datagram(pcap.Source{From: x.from, To: x.to, Packet: i + 1, Cut: x.cut}, []byte(x.body))
 	}
@@ -51,6 +54,8 @@ func TestDatagrams(t *testing.T) {
 		"1 server 10.0.0.9:9999 hear ip=10.0.0.2 port=2222 text=hi",
 		"1 server 10.0.0.9:9999  malformed: 1 byte is missing at the end of this datagram in the capture",
 		"2 server 10.0.0.9:9999  text= malformed: this is no message of the protocol",
+		"3 client 10.0.0.3:3333 login text=GREETING",
+		"2 server 10.0.0.9:9999 hear ip=10.0.0.1 port=1111 text=ho",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
