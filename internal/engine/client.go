@@ -13,7 +13,6 @@ import (
 
 	"github.com/chatprobe/chatprobe/internal/sockets"
 	"github.com/chatprobe/chatprobe/internal/transcript"
-	"github.com/chatprobe/chatprobe/internal/wire"
 )
 
 // A client is one of the probe's own clients. It may connect several times;
@@ -78,8 +77,11 @@ func (p *play) newClient(label string, stalls bool) *client {
 
 // String is what c is called in a sentence.
 func (c *client) String() string {
-	if c == c.play.hidden {
+	switch {
+	case c == c.play.hidden:
 		return "another client"
+	case c.play.host != nil:
+		return "the program"
 	}
 	return c.label
 }
@@ -90,7 +92,7 @@ func (c *client) isOver() bool { return c.over != notOver || c.malformed != nil 
 // mostReceived is how many bytes are taken from a target before it counts as
 // flooding.
 func (c *client) mostReceived() int64 {
-	if c.play.codec.Unframed(wire.Server) {
+	if c.play.codec.Unframed(c.play.peer) {
 		return maxUnframed
 	}
 	return maxReceived
@@ -108,6 +110,9 @@ func (c *client) isOpen() bool {
 
 // overReason puts the end of the connection into words. play.mu is held.
 func (c *client) overReason() string {
+	if c.play.host != nil {
+		return c.programOverReason()
+	}
 	switch {
 	case c.malformed != nil:
 		return fmt.Sprintf("what the server sent to %s is no message of the protocol: %v", c, c.malformed)
@@ -119,6 +124,21 @@ func (c *client) overReason() string {
 		return fmt.Sprintf("%s has closed its connection", c)
 	}
 	return fmt.Sprintf("the server closed the connection of %s", c)
+}
+
+// programOverReason is overReason for the connection of a client program.
+func (c *client) programOverReason() string {
+	switch {
+	case c.malformed != nil:
+		return fmt.Sprintf("what the program sent is no message of the protocol: %v", c.malformed)
+	case c.over == serverReset:
+		return "the program reset its connection"
+	case c.over == flooded:
+		return fmt.Sprintf("the program flooded the server: more than %d messages or %d MiB", maxMessages, c.mostReceived()>>20)
+	case c.over == weClosed:
+		return "the server has closed the connection"
+	}
+	return "the program closed its connection"
 }
 
 // fresh counts the messages that no step has taken. play.mu is held.
@@ -215,7 +235,7 @@ func (p *play) write(c *client, b []byte) *failure {
 	if c.conn == nil {
 		return fail(c, fmt.Sprintf("%s can send", c), "%s is not connected", c)
 	}
-	if p.codec.IsDatagram(wire.Client) {
+	if p.codec.IsDatagram(p.own) {
 		if f := p.limitBurst(c, len(b)); f != nil {
 			return f
 		}
@@ -233,7 +253,7 @@ func (p *play) write(c *client, b []byte) *failure {
 	n, err := conn.Write(b)
 	stop()
 	c.sent += uint64(n)
-	if err == nil && p.codec.Unframed(wire.Client) {
+	if err == nil && p.codec.Unframed(p.own) {
 		p.sleep(chunkPause)
 	}
 	if err == nil {
@@ -252,7 +272,7 @@ func (p *play) write(c *client, b []byte) *failure {
 // probe never runs ahead of it. It gives up on a target that does not read,
 // and does not wait again before that one has.
 func (p *play) awaitRead(c *client) {
-	if c.sent == 0 || c.conn == nil || p.codec.IsDatagram(wire.Client) {
+	if c.sent == 0 || c.conn == nil || p.codec.IsDatagram(p.own) {
 		return
 	}
 	table := p.session.Sockets

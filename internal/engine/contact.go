@@ -198,7 +198,10 @@ func (s *Session) greet(ctx context.Context, how manner) contact {
 		Name: "first-contact", Title: "two clients log in and chat", Level: wire.Must,
 		Clients: []*scenario.Client{{Name: "alice", Listed: true}, {Name: "bob", Listed: true}},
 	}
-	if s.Suite.Procedure(loginProcedure) == nil || s.Suite.Fence == nil {
+	switch {
+	case s.Program != nil:
+		sc = s.firstUse()
+	case s.Suite.Procedure(loginProcedure) == nil || s.Suite.Fence == nil:
 		// Nobody logs in there: that it takes connections is all there is to see.
 		sc.Title, sc.Clients = "a client connects", []*scenario.Client{{Name: "alice"}}
 		sc.Steps = []*scenario.Step{{Text: "alice connects:", Who: sc.Clients, Do: scenario.Connect{}}}

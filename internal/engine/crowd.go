@@ -3,14 +3,12 @@ package engine
 import (
 	"fmt"
 	"slices"
-
-	"github.com/chatprobe/chatprobe/internal/wire"
 )
 
 // enterHeard has one of a crowd log in, and makes sure that it can be heard. To
 // hear is tried for all of them together, by settleCrowd.
 func (p *play) enterHeard(c *client, as *string) *failure {
-	if f := p.enter(c, as); f != nil || p.codec.IsDatagram(wire.Client) {
+	if f := p.enter(c, as); f != nil || p.codec.IsDatagram(p.own) {
 		return f
 	}
 	others := p.partners(c)

@@ -13,7 +13,11 @@ import (
 const cameLimit = 6
 
 // crashed finds a fault in what a program prints although it goes on.
-var crashed = regexp.MustCompile(`(?m)^(Traceback \(most recent call last\)|panic: |Exception in thread |fatal error: )`)
+// It knows the words of Python, Go, Java, C#, Node, Rust, Ruby, and of the
+// sanitizers and libraries of C.
+var crashed = regexp.MustCompile(`(?m)^(Traceback \(most recent call last\)|panic: |Exception in thread |fatal error: |` +
+	`Unhandled [Ee]xception|[A-Z]\w*Error: .*\n    at |Uncaught |thread '.*' panicked at |\S+:\d+:in .*\((\w+Error|Errno::\w+)\)|` +
+	`=+\d+=+ ?ERROR: \w+Sanitizer|\*\*\* (stack smashing|buffer overflow) detected|free\(\): |malloc\(\): |double free)`)
 
 // describe puts the events of the play into the run.
 func (p *play) describe(run *transcript.Run, f *failure) {
@@ -45,7 +49,7 @@ func (p *play) describe(run *transcript.Run, f *failure) {
 		again := d.mangled && mangled // the same token said again
 		mangled = mangled || d.mangled
 		if !d.skip() || d.mangled && !again {
-			run.Failure.Came = append(run.Failure.Came, *d.frame.Transcript(p.codec.Name(d.frame, wire.Server), wire.Server))
+			run.Failure.Came = append(run.Failure.Came, *d.frame.Transcript(p.codec.Name(d.frame, p.peer), p.peer))
 		}
 	}
 	slices.Reverse(run.Failure.Came)
@@ -70,11 +74,16 @@ func (p *play) eventsInWords(run *transcript.Run) []transcript.Event {
 	}
 	out := make([]transcript.Event, len(list))
 	for i, e := range list {
-		out[i] = e.Event
-		out[i].At = e.when.Sub(p.began).Seconds()
-		if e.frame != nil {
-			out[i].Message = p.inWords(e.frame, e.from, e.Purpose)
-		}
+		out[i] = p.eventInWords(e)
+	}
+	return out
+}
+
+func (p *play) eventInWords(e event) transcript.Event {
+	out := e.Event
+	out.At = e.when.Sub(p.began).Seconds()
+	if e.frame != nil {
+		out.Message = p.inWords(e.frame, e.from, e.Purpose)
 	}
 	return out
 }

@@ -50,6 +50,9 @@ type Target struct {
 	// Notify has f called after new output and after the end of the program.
 	// f is quick and may be called from several goroutines.
 	Notify func(f func())
+	// Spins looks, once nothing is left for it to do, whether it uses a whole
+	// processor nevertheless, and says what it does; empty if it does not.
+	Spins func(ctx context.Context) string
 	// Close ends the target for good and frees what it holds. Never nil.
 	Close func()
 	// OwnPort says that nobody told the server its port: it has chosen it.
@@ -93,15 +96,52 @@ type Config struct {
 	// Shared says that every Launch gives the same running server: scenarios
 	// are played one after another, and names are made unique.
 	Shared bool
+	// Told are the placeholders that the command of a client program has.
+	Told []string
+	// NoTerminal says that client programs are given pipes.
+	NoTerminal bool
 	// Seed determines tokens and the suffix of names.
 	Seed uint64
 	// Transcripts keeps the events of passing runs too.
 	Transcripts bool
+	// Record, unless nil, is called before each play, and what it returns is
+	// used in it. slow says that the scenario is played once more, slowly. It
+	// is called by several goroutines.
+	Record func(run *transcript.Run, slow bool) Recording
+	// Watch, unless nil, is told what happens in a play while it happens. It is
+	// called by several goroutines, for one play by one at a time, and is to be
+	// quick.
+	Watch func(run *transcript.Run, slow bool, e transcript.Event)
 	// Slots bounds how many scenarios are played at once; its capacity is the
 	// number. Sessions may share it. Nil means one at a time.
 	Slots chan struct{}
 	// Sockets is the kernel's socket table, or nil where it cannot be read.
 	Sockets *sockets.Table
+}
+
+// A Recording takes down the traffic of one play.
+type Recording struct {
+	// Conn is given each connection that was made, and returns one to use in
+	// its place.
+	Conn func(net.Conn) net.Conn
+	// Failed is told of a connection that could not be made.
+	Failed func(err error)
+	// Done is called once, when all connections are closed.
+	Done func(transcript.Run)
+}
+
+// recorded is the same target, with its connections taken down.
+func (t *Target) recorded(r Recording) *Target {
+	copied := *t
+	copied.Dial = func(ctx context.Context, receiveBuffer int) (net.Conn, error) {
+		conn, err := t.Dial(ctx, receiveBuffer)
+		if err != nil {
+			r.Failed(err)
+			return nil, err
+		}
+		return r.Conn(conn), nil
+	}
+	return &copied
 }
 
 // Times that make up the pace of a play. They are measured values: see

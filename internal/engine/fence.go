@@ -226,7 +226,7 @@ func (p *play) flushReceivers(plan *scenario.Fence) *failure {
 			continue
 		}
 		if !c.inRoom && !c.byHand {
-			if c.begun || c.goodbye || p.codec.IsDatagram(wire.Client) {
+			if c.begun || c.goodbye || p.codec.IsDatagram(p.own) {
 				// What it hears of, nobody can make it hear.
 				p.sleep(quietWindow)
 				p.weak()
@@ -331,7 +331,7 @@ func (p *play) awaitDeparture(c *client, witness *client) {
 // awaitEnd waits until the server has noticed that these clients have closed
 // their sides.
 func (p *play) awaitEnd(clients ...*client) {
-	if p.codec.IsDatagram(wire.Client) {
+	if p.codec.IsDatagram(p.own) {
 		return // there is no end that the server could notice
 	}
 	until := time.Now().Add(quietWindow)
@@ -354,7 +354,7 @@ func (p *play) awaitEnd(clients ...*client) {
 // wrote to c before, c's end would answer with a reset, and the close would
 // become one.
 func (p *play) awaitNoticed(c *client) {
-	if p.session.Sockets == nil || !c.remote.IsValid() || c.far || p.codec.IsDatagram(wire.Client) {
+	if p.session.Sockets == nil || !c.remote.IsValid() || c.far || p.codec.IsDatagram(p.own) {
 		return
 	}
 	for until := time.Now().Add(readWait); !p.endNoticed(c) && time.Now().Before(until) && p.ctx.Err() == nil; {

@@ -20,7 +20,11 @@ import (
 type play struct {
 	session  *Session
 	scenario *scenario.Scenario
+	run      *transcript.Run // only its name and the like
 	codec    *wire.Codec
+	own      wire.Side // the probe's
+	peer     wire.Side
+	host     *host // where a client program is tested; else nil
 	target   *Target
 	deadline time.Duration
 	pause    time.Duration // after each message; 0 unless the play is slow
@@ -75,6 +79,7 @@ type failure struct {
 	rushed   bool   // haste may be the cause: worth a slow play
 	crowd    bool   // one of a crowd did not get in, which is what a crowd is for
 	where    string // instead of a step
+	inner    string // the step of a procedure
 
 	unreachable bool // no connection could be made at all
 }
@@ -102,9 +107,9 @@ func harnessError(err error) *failure {
 	return &failure{verdict: transcript.Error, expected: "the probe can play this step", got: err.Error()}
 }
 
-func (s *Session) newPlay(ctx context.Context, sc *scenario.Scenario, target *Target, how manner) *play {
+func (s *Session) newPlay(ctx context.Context, sc *scenario.Scenario, run *transcript.Run, target *Target, how manner) *play {
 	p := &play{
-		session: s, scenario: sc, codec: how.codec, target: target, ctx: ctx,
+		session: s, scenario: sc, run: run, codec: how.codec, own: wire.Client, peer: wire.Server, target: target, ctx: ctx,
 		deadline: how.deadline,
 		began:    time.Now(),
 		clients:  map[*scenario.Client]*client{},
@@ -232,6 +237,9 @@ func (p *play) recordLocked(e event) {
 	}
 	e.when = time.Now()
 	p.events = append(p.events, e)
+	if p.session.Watch != nil {
+		p.session.Watch(p.run, p.pause > 0, p.eventInWords(e))
+	}
 }
 
 // note adds a remark to the run, once.
@@ -246,15 +254,27 @@ func (p *play) lookup(r scenario.Ref) (string, error) {
 	switch r.Kind {
 	case scenario.ClientName:
 		return p.of(r.Client).name, nil
-	case scenario.ClientIP:
-		return p.of(r.Client).local.Addr().Unmap().String(), nil
-	case scenario.ClientPort:
-		return fmt.Sprint(p.of(r.Client).local.Port()), nil
+	case scenario.ClientIP, scenario.ClientPort:
+		addr := p.of(r.Client).local
+		if r.Client == scenario.Program {
+			if addr = p.host.programAddr(); !addr.IsValid() {
+				return "", errors.New("the program has not connected yet, so its address is not known")
+			}
+		}
+		if r.Kind == scenario.ClientPort {
+			return fmt.Sprint(addr.Port()), nil
+		}
+		return addr.Addr().Unmap().String(), nil
+	case scenario.TokenText:
+		return p.host.token, nil
 	case scenario.Setting:
 		return p.codec.Settings[r.Name], nil
 	case scenario.SelfName:
 		return p.self.name, nil
 	case scenario.ServerPort:
+		if p.host != nil {
+			return fmt.Sprint(p.host.port), nil
+		}
 		for _, c := range p.all() {
 			if c.remote.IsValid() {
 				return fmt.Sprint(c.remote.Port()), nil
@@ -272,8 +292,11 @@ func (p *play) lookup(r scenario.Ref) (string, error) {
 
 // of is the client that a step means.
 func (p *play) of(c *scenario.Client) *client {
-	if c == scenario.Self {
+	switch c {
+	case scenario.Self:
 		return p.self
+	case scenario.Program:
+		return p.host.client
 	}
 	return p.clients[c]
 }

@@ -35,7 +35,7 @@ func (c *client) read(conn net.Conn, number int, resume <-chan struct{}) {
 	p := c.play
 	defer p.readers.Done()
 	buf := make([]byte, 16<<10)
-	datagrams := p.codec.IsDatagram(wire.Server)
+	datagrams := p.codec.IsDatagram(p.peer)
 	if datagrams {
 		buf = make([]byte, 64<<10)
 	}
@@ -71,7 +71,7 @@ func (c *client) read(conn net.Conn, number int, resume <-chan struct{}) {
 
 // end notes how the connection ended. play.mu is held.
 func (c *client) end(err error) {
-	if codec := c.play.codec; len(c.partial) > 0 && (codec.Unframed(wire.Server) || codec.Pauses(wire.Server)) {
+	if codec, peer := c.play.codec, c.play.peer; len(c.partial) > 0 && (codec.Unframed(peer) || codec.Pauses(peer)) {
 		c.takeMessages(codec.DecodeQuiet)
 	}
 	c.over = serverClosed
@@ -100,8 +100,8 @@ func (c *client) arrive(b []byte) {
 	} else {
 		c.partial = append(c.partial, b...)
 	}
-	codec := c.play.codec
-	if codec.Unframed(wire.Server) {
+	codec, peer := c.play.codec, c.play.peer
+	if codec.Unframed(peer) {
 		if c.lookAgain(chunkWait); len(c.partial) > longestChunk {
 			c.takeMessages(codec.DecodeQuiet) // it never pauses
 		}
@@ -111,7 +111,7 @@ func (c *client) arrive(b []byte) {
 		return
 	}
 	if len(c.partial) < c.need {
-		if codec.Pauses(wire.Server) {
+		if codec.Pauses(peer) {
 			c.lookAgain(idleWait)
 		}
 		if c.received > maxReceived {
@@ -120,7 +120,7 @@ func (c *client) arrive(b []byte) {
 		return
 	}
 	c.takeMessages(codec.Decode)
-	if len(c.partial) > 0 && codec.Pauses(wire.Server) {
+	if len(c.partial) > 0 && codec.Pauses(peer) {
 		c.lookAgain(idleWait)
 	}
 	if len(c.inbox) > maxMessages || c.received > maxReceived {
@@ -132,9 +132,9 @@ func (c *client) arrive(b []byte) {
 func (c *client) takeMessages(decode func(*wire.Frame, []byte, wire.Side) (int, error)) {
 	at := 0
 	var frame wire.Frame
-	datagram := c.play.codec.IsDatagram(wire.Server)
+	datagram := c.play.codec.IsDatagram(c.play.peer)
 	for (at < len(c.partial) || datagram) && c.over == notOver {
-		n, err := decode(&frame, c.partial[at:], wire.Server)
+		n, err := decode(&frame, c.partial[at:], c.play.peer)
 		if errors.Is(err, wire.ErrShort) {
 			c.need = n
 			break
@@ -206,7 +206,7 @@ func (c *client) deliver(f *wire.Frame) {
 	}
 	d.about = p.isAboutHidden(f.Raw)
 	if protocol := p.codec.Protocol; len(protocol.Answers)+len(protocol.Ignore) > 0 {
-		if m := p.codec.Name(f, wire.Server); m != nil {
+		if m := p.codec.Name(f, p.peer); m != nil {
 			d.noise = slices.Contains(protocol.Ignore, m.Name) || c.answer(m, f)
 		}
 	}
@@ -215,7 +215,7 @@ func (c *client) deliver(f *wire.Frame) {
 	c.inbox = append(c.inbox, d)
 	p.recordLocked(event{
 		Event: transcript.Event{Kind: transcript.Receive, Client: c.label, Purpose: purpose},
-		frame: f, from: wire.Server,
+		frame: f, from: p.peer,
 	})
 }
 

@@ -186,7 +186,7 @@ func benchPlay(b *testing.B, repeat func(p *play) *failure) {
 		b.Fatal(err)
 	}
 	defer target.Close()
-	p := s.newPlay(b.Context(), s.Suite.Scenarios[0], target, manner{codec: s.bind(s.Settings), deadline: defaultTimeout})
+	p := s.newPlay(b.Context(), s.Suite.Scenarios[0], &transcript.Run{}, target, manner{codec: s.bind(s.Settings), deadline: defaultTimeout})
 	if f := p.bringIn(); f != nil {
 		b.Fatal(f.got)
 	}

@@ -88,6 +88,9 @@ func (p *play) doReceive(c *client, do scenario.Receive) *failure {
 		return nil
 	}
 	verb, sep := "receives", " and "
+	if p.host != nil {
+		verb = "sends"
+	}
 	if do.Which == scenario.OneOf {
 		sep = " or "
 	}
@@ -100,7 +103,7 @@ func (p *play) doReceive(c *client, do scenario.Receive) *failure {
 		got = fmt.Sprintf("%d of %d came; then %s", done, len(list), got)
 	}
 	if do.Next && e == met {
-		got = "another message came first"
+		got = anotherFirst
 	}
 	f := fail(c, expected, "%s", got)
 	if len(do.Messages) == 1 && list[0].message != nil {
@@ -108,6 +111,9 @@ func (p *play) doReceive(c *client, do scenario.Receive) *failure {
 	}
 	return f
 }
+
+// anotherFirst is what happened where a message should have been the next.
+const anotherFirst = "another message came first"
 
 // wantedBytes is an expected message as it would look on the wire, or nil
 // where that is not fixed.
@@ -117,10 +123,10 @@ func (p *play) wantedBytes(m *wire.Message, args wire.Args) *transcript.Message 
 		return nil
 	}
 	var f wire.Frame
-	if _, err := p.codec.Decode(&f, b, wire.Server); err != nil {
+	if _, err := p.codec.Decode(&f, b, p.peer); err != nil {
 		return nil
 	}
-	return f.Transcript(m, wire.Server)
+	return f.Transcript(m, p.peer)
 }
 
 func (p *play) doSilence(step *scenario.Step) *failure {

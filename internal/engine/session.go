@@ -20,10 +20,13 @@ import (
 type Session struct {
 	Suite  *scenario.Suite
 	Launch Launch
+	// Program starts a client program, if that is the target, and not Launch.
+	Program ProgramLaunch
 	Config
 
 	slowSlots chan struct{} // for plays that mostly wait
 	absent    atomic.Bool   // an optional answer did not come
+	health    health
 }
 
 // manner is how a play is to be performed.
@@ -49,7 +52,12 @@ func (s *Session) Run(ctx context.Context, list []*scenario.Scenario) (transcrip
 	if s.Shared {
 		s.slowSlots = s.Slots
 	}
-	c := s.contact(ctx)
+	var c contact
+	if s.Program != nil {
+		c = s.contactProgram(ctx)
+	} else {
+		c = s.contact(ctx)
+	}
 	header.Finding, header.Contact = c.finding, c.run
 	header.Settings = s.describeSettings(c)
 	runs := make([]transcript.Run, len(list))
@@ -68,8 +76,13 @@ func (s *Session) Run(ctx context.Context, list []*scenario.Scenario) (transcrip
 			continue
 		}
 		players.Add(1)
+		runs[i] = s.newRun(sc)
 		go func() {
 			defer players.Done()
+			if s.health.block(&runs[i]) {
+				release()
+				return
+			}
 			how := c.manner(s.Timeout)
 			run, f := s.playOnce(ctx, sc, how)
 			release()
@@ -120,6 +133,9 @@ func startOrder(list []*scenario.Scenario) []int {
 
 // excuse says why a scenario is not played at all, if it is not.
 func (s *Session) excuse(ctx context.Context, sc *scenario.Scenario, c contact) (transcript.Verdict, string) {
+	if s.Program != nil {
+		return s.excuseProgram(ctx, sc, c)
+	}
 	if ok, why := sc.Applies(c.codec.Settings); !ok {
 		return transcript.Skip, why
 	}
@@ -227,6 +243,9 @@ func (s *Session) newRun(sc *scenario.Scenario) transcript.Run {
 
 // playOnce launches a target, plays, and ends the target.
 func (s *Session) playOnce(ctx context.Context, sc *scenario.Scenario, how manner) (transcript.Run, *failure) {
+	if s.Program != nil {
+		return s.playProgram(ctx, sc, how)
+	}
 	run := s.newRun(sc)
 	target, err := s.Launch(ctx)
 	if err != nil {
@@ -241,15 +260,33 @@ func (s *Session) playOnce(ctx context.Context, sc *scenario.Scenario, how manne
 		}
 		f.where = "before the first step, the target is started"
 		s.judge(&run, sc, nil, f)
+		if own != nil {
+			s.health.met(sc.Name, f)
+		}
 		return run, f
 	}
-	p := s.newPlay(ctx, sc, target, how)
+	var record Recording
+	if s.Record != nil {
+		record = s.Record(&run, how.slow)
+		target = target.recorded(record)
+	}
+	p := s.newPlay(ctx, sc, &run, target, how)
 	step, f := p.perform()
 	run.Seconds = time.Since(p.began).Seconds()
+	if f == nil || !f.unreachable {
+		s.health.met(sc.Name, nil)
+	} else if s.Shared {
+		s.health.met(sc.Name, f)
+	}
 	s.judge(&run, sc, step, f)
 	p.describe(&run, f)
 	p.leave()
 	p.readers.Wait()
+	p.lookForSpinning()
+	run.Notes = p.notes
+	if record.Done != nil {
+		record.Done(run)
+	}
 	if how.printed != nil && target.Printed != nil {
 		*how.printed, _ = target.Printed(0)
 	}
@@ -281,6 +318,9 @@ func (s *Session) judge(run *transcript.Run, sc *scenario.Scenario, step *scenar
 		return
 	}
 	run.Failure.Step, run.Failure.File, run.Failure.Line = step.Text, step.Pos.Name(), step.Pos.Line
+	if f.inner != "" {
+		run.Failure.Step += " (" + f.inner + ")"
+	}
 }
 
 // leave ends all connections. A target that lives on is left politely and

@@ -9,7 +9,6 @@ import (
 
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/transcript"
-	"github.com/chatprobe/chatprobe/internal/wire"
 )
 
 // loginProcedure is the name of the procedure after which a client is in the
@@ -309,7 +308,7 @@ func (p *play) isStalled(c *client) bool {
 // awaitFree waits a little until the server has noticed that c's last
 // connection is over, if it was; before that its name cannot be free.
 func (p *play) awaitFree(c *client) {
-	if c.conn != nil || p.session.Sockets == nil || !c.remote.IsValid() || c.far || p.codec.IsDatagram(wire.Client) {
+	if c.conn != nil || p.session.Sockets == nil || !c.remote.IsValid() || c.far || p.codec.IsDatagram(p.own) {
 		return
 	}
 	for until := time.Now().Add(20 * time.Millisecond); !p.endNoticed(c) && time.Now().Before(until); {

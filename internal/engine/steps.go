@@ -187,7 +187,7 @@ func (p *play) sendRaw(c *client, b []byte, what string) *failure {
 func (p *play) isBeginning(b []byte) bool {
 	var f wire.Frame
 	for len(b) > 0 {
-		n, err := p.codec.Decode(&f, b, wire.Client)
+		n, err := p.codec.Decode(&f, b, p.own)
 		if err != nil {
 			return true
 		}
@@ -266,9 +266,9 @@ func (p *play) segments(c *client, b []byte, how scenario.Cutting) ([][]byte, er
 // recordSent notes the messages in b, which c is about to send.
 func (p *play) recordSent(c *client, b []byte, purpose transcript.Purpose) {
 	for len(b) > 0 {
-		e := event{Event: transcript.Event{Kind: transcript.Send, Client: c.label, Purpose: purpose}, from: wire.Client}
+		e := event{Event: transcript.Event{Kind: transcript.Send, Client: c.label, Purpose: purpose}, from: p.own}
 		var f wire.Frame
-		n, err := p.codec.Decode(&f, b, wire.Client)
+		n, err := p.codec.Decode(&f, b, p.own)
 		if err != nil {
 			body := transcript.NewBody(b)
 			e.Body = &body

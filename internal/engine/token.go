@@ -146,7 +146,7 @@ func (p *play) say(t *token, limit time.Duration, hearer *client, done func() bo
 		}
 		p.sleep(p.pause)
 		left := time.Until(until)
-		if t.question && !p.codec.IsDatagram(wire.Client) {
+		if t.question && !p.codec.IsDatagram(p.own) {
 			attempt = len(resend) // one question has one answer
 		}
 		if attempt < len(resend) {

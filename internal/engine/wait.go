@@ -129,15 +129,19 @@ func (p *play) why(e ending, c *client) string {
 	if c == nil {
 		return fmt.Sprintf("it did not happen within %s", round(p.waited))
 	}
+	forC := fmt.Sprintf("came for %s", c)
+	if p.host != nil {
+		forC = "came from the program"
+	}
 	switch n := c.fresh(); {
 	case n == 0 && len(c.partial) > 0:
-		return fmt.Sprintf("only the beginning of a message came for %s within %s: %d bytes", c, round(p.waited), len(c.partial)+c.lost)
+		return fmt.Sprintf("only the beginning of a message %s within %s: %d bytes", forC, round(p.waited), len(c.partial)+c.lost)
 	case n == 0:
-		return fmt.Sprintf("nothing came for %s within %s", c, round(p.waited))
+		return fmt.Sprintf("nothing %s within %s", forC, round(p.waited))
 	case n == 1:
-		return fmt.Sprintf("one other message came for %s, and not this one within %s", c, round(p.waited))
+		return fmt.Sprintf("one other message %s, and not this one within %s", forC, round(p.waited))
 	default:
-		return fmt.Sprintf("%d other messages came for %s, and not this one within %s", n, c, round(p.waited))
+		return fmt.Sprintf("%d other messages %s, and not this one within %s", n, forC, round(p.waited))
 	}
 }
 

@@ -120,7 +120,13 @@ messages:
   say: {is: frame, from: client, where: {Name: '{user}', Text: '{text}'}}
   hear: {is: frame, from: server, where: {Name: '{user}', Text: '{text}'}}
   left: {is: frame, from: server, where: {Name: '{user}', Text: bye}}
+commands: {say: '{text}'}
 procedures:
+  arrive:
+    - program sends: login
+  proof:
+    - program types: {say: {text: $token}}
+    - program sends: {say: {text: $token}}
   login: [client sends: login]
   greet: [client sends: {say: {text: hi}}]
 fence:
@@ -264,6 +270,16 @@ the server must end within 2 s.
 - program types: half
   enter: no
 - program sends nothing:
+- program does: arrive
+- program types: {say: {text: hello}}
+- program prints no: "\e[2J"
+- program sends one of: [login, {say: {text: x}}]
+- program connects:
+- program disconnects:
+- program exits: success
+- program exits: failure
+- program restores the terminal:
+- server sends text: x
 - program input ends:
 - program is stopped: terminate
 - program exits:
@@ -276,6 +292,16 @@ the program must show something like /hello/ within 2 s.
 "good day" is typed, and Enter.
 "half" is typed, without Enter.
 the program must send nothing.
+arrive: the program must send login within 2 s.
+"hello" is typed, and Enter.
+the program must never pass on the bytes "\x1b[2J" as they are.
+the program must send either login or say (text "x") within 2 s.
+the program must connect within 2 s.
+the program must end its connection within 2 s.
+the program must end within 2 s, with status 0.
+the program must end within 2 s, with a status that is not 0.
+the program must leave the terminal as it found it.
+the server sends "x", raw.
 the input of the program ends.
 the program is stopped from outside: terminate.
 the program must end within 2 s.

@@ -76,8 +76,18 @@ func (n *narrator) ofPrograms(do scenario.Action) string {
 		return n.value(do.Text) + " is typed, and Enter"
 	case scenario.Shows:
 		return "the program must show " + n.printed(do.Text) + " " + deadline
+	case scenario.PrintsNo:
+		return "the program must never pass on the bytes " + n.value(do.Text) + " as they are"
+	case scenario.ProgramDoes:
+		return n.steps(do.Procedure)
+	case scenario.ProgramStarts:
+		return n.programStarts(do)
+	case scenario.ProgramConnects:
+		return "the program must connect " + deadline
+	case scenario.ProgramDisconnects:
+		return "the program must end its connection " + deadline
 	case scenario.ProgramSends:
-		return "the program must send " + n.message(do.Message.Message, do.Message.Args) + " " + deadline
+		return "the program must " + strings.Replace(n.receive(do.Receive), "receive ", "send ", 1)
 	case scenario.ProgramSendsNothing:
 		return "the program must send nothing"
 	case scenario.InputEnds:
@@ -85,15 +95,50 @@ func (n *narrator) ofPrograms(do scenario.Action) string {
 	case scenario.ProgramStop:
 		return "the program is stopped from outside: " + n.number(do.How)
 	case scenario.ProgramExits:
+		switch do.Status {
+		case scenario.ExitSuccess:
+			return "the program must end " + deadline + ", with status 0"
+		case scenario.ExitFailure:
+			return "the program must end " + deadline + ", with a status that is not 0"
+		}
 		return "the program must end " + deadline
+	case scenario.RestoresTerminal:
+		return "the program must leave the terminal as it found it"
 	case scenario.ServerSends:
 		return "the server sends " + n.outgoing(do.Messages) + n.cutting(do.How)
+	case scenario.ServerSendsBytes:
+		return "the server sends " + n.value(do.Data) + ", raw" + n.cutting(do.How)
 	case scenario.ServerCloses:
 		return "the server closes the connection"
 	case scenario.ServerResets:
 		return "the server ends the connection with a reset"
 	}
 	return fmt.Sprintf("%T", do)
+}
+
+// steps are the sentences of a procedure of programs, in one.
+func (n *narrator) steps(p *scenario.Procedure) string {
+	if p == nil {
+		return ""
+	}
+	var words []string
+	for _, s := range p.Steps {
+		words = append(words, strings.TrimSuffix(n.step(s), "."))
+	}
+	return p.Name + ": " + strings.Join(words, "; ")
+}
+
+func (n *narrator) programStarts(do scenario.ProgramStarts) string {
+	var told []string
+	for _, name := range scenario.Told {
+		if v, ok := do.With[name]; ok {
+			told = append(told, name+" "+n.value(v))
+		}
+	}
+	if len(told) == 0 {
+		return "the program is started"
+	}
+	return "the program is started, and told the " + and(told)
 }
 
 func (n *narrator) procedure(s *scenario.Step, do scenario.Do) string {

@@ -167,11 +167,17 @@ func (t Table) item(b *bytes.Buffer, label, text string) {
 const outputLines = 12
 
 func (t Table) output(b *bytes.Buffer, run *transcript.Run) {
-	if run.Output == "" {
+	t.lines(b, "the target printed", run.Output)
+	t.lines(b, "the screen showed", run.Screen)
+}
+
+// lines writes the end of a text below a label.
+func (t Table) lines(b *bytes.Buffer, label, text string) {
+	if text == "" {
 		return
 	}
-	lines := collapse(strings.Split(strings.TrimRight(run.Output, "\n"), "\n"))
-	b.WriteString("  the target printed\n")
+	lines := collapse(strings.Split(strings.TrimRight(text, "\n"), "\n"))
+	b.WriteString("  " + label + "\n")
 	if more := len(lines) - outputLines; more > 0 {
 		fmt.Fprintf(b, "    … %s\n", count(more, "earlier line"))
 		lines = lines[more:]

@@ -120,11 +120,11 @@ func (l *loader) client(name string) *Client {
 	if l.inProtocol && name == Self.Name {
 		return Self
 	}
+	if name == programWho && (l.inProtocol || l.scenario != nil && l.scenario.TestsClient) {
+		return Program
+	}
 	if l.scenario == nil {
 		return nil
-	}
-	if l.scenario.TestsClient && name == programWho {
-		return Program
 	}
 	for _, c := range l.scenario.Clients {
 		if c.Name == name {

@@ -87,7 +87,8 @@ func (s *Suite) loadFit(f folder, errs *source.Errors) ([]*Scenario, error) {
 			return nil
 		}
 		return slices.DeleteFunc(list, func(sc *Scenario) bool {
-			return sc.needsRoom() && (s.Procedure(loginName) == nil || s.Fence == nil)
+			return sc.TestsClient && s.Procedure(ArriveProcedure) == nil ||
+				sc.needsRoom() && (s.Procedure(loginName) == nil || s.Fence == nil)
 		})
 	})
 }

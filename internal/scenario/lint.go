@@ -128,12 +128,20 @@ func (l *linter) steps(steps []*Step) {
 			l.values(do.Text)
 		case Shows:
 			l.values(do.Text.Text)
+		case PrintsNo:
+			l.values(do.Text)
 		case ProgramSends:
-			l.expected(do.Message)
+			l.expected(do.Messages...)
+			l.values(do.Times)
+		case ProgramStarts:
+			l.arguments(do.With)
 		case ProgramStop:
 			l.values(do.How)
 		case ServerSends:
 			l.outgoing(do.Messages...)
+			l.cutting(do.How)
+		case ServerSendsBytes:
+			l.values(do.Data)
 			l.cutting(do.How)
 		}
 	}
@@ -179,6 +187,7 @@ func (l *linter) values(list ...Value) {
 			}
 		}
 		l.values(v.list...)
+		l.values(v.row...)
 		if v.repeat != nil {
 			l.values(*v.repeat, *v.times)
 		}
@@ -268,7 +277,7 @@ func (l *linter) checkScenario(sc *Scenario) {
 func canFail(step *Step) bool {
 	switch do := step.Do.(type) {
 	case Receive, ReceiveNo, ReceiveNothing, Disconnected, StaysConnected, Prints, Exits, IsUp, ListensAsTold,
-		Shows, ProgramSends, ProgramSendsNothing, ProgramExits:
+		Shows, PrintsNo, ProgramConnects, ProgramSends, ProgramSendsNothing, ProgramDisconnects, ProgramExits, RestoresTerminal:
 		return true
 	case Send:
 		return do.Until != nil

@@ -11,7 +11,7 @@ import (
 // loadScenarios reads one entry: one scenario, or one for each value of each:.
 func (s *Suite) loadScenarios(n source.Node, file fileHead, errs *source.Errors) []*Scenario {
 	keys := n.Keys(errs, "name", "title", "requirement", "level", "clients", "steps",
-		"hint", "tags", "points", "when", "needs", "after", "each", "tests")
+		"hint", "tags", "points", "when", "needs", "after", "each", "tests", "terminal")
 	switch steps := keys["steps"]; {
 	case !n.IsMap():
 		return nil
@@ -88,6 +88,11 @@ func (l *loader) loadScenario(keys map[string]source.Node, file fileHead, suffix
 	}
 	l.scenario = sc
 	before := l.errs.Len()
+	if n := keys["terminal"]; !n.IsNull() {
+		if sc.OnPipes = !n.Bool(l.errs); !sc.TestsClient {
+			l.errs.Add(n.Pos(), "terminal: is for scenarios that test a client program")
+		}
+	}
 	l.loadRequirement(keys["requirement"], keys["level"])
 	for _, p := range keys["when"].Pairs(l.errs) {
 		name := p.Key.Raw()
@@ -117,6 +122,7 @@ func (l *loader) loadScenario(keys map[string]source.Node, file fileHead, suffix
 		}
 	}
 	l.checkTransport()
+	l.checkProgram()
 	if l.errs.Len() == before && !sc.TestsClient {
 		l.planFences()
 	}
@@ -156,6 +162,7 @@ func (l *loader) loadRequirement(id, level source.Node) {
 const (
 	OwnPort   = "own_port"
 	GivenPort = "given_port"
+	Terminal  = "terminal" // for a client program
 )
 
 // loadNeeds reads what a scenario does not apply without: messages, parameters
@@ -169,12 +176,12 @@ func (l *loader) loadNeeds(n source.Node) {
 		message, param, isParam := strings.Cut(need, ".")
 		m := p.Message(message)
 		switch {
-		case need == OwnPort || need == GivenPort:
+		case need == OwnPort || need == GivenPort || need == Terminal:
 			l.scenario.Needs = append(l.scenario.Needs, need)
 		case isParam && m != nil && slices.Contains(m.Params(), param):
 		case !isParam && (m != nil || p.Setting(need) != nil):
 		default:
-			l.errs.Add(item.Pos(), "needs: the protocol has no %q", need).Hint = "a message, a parameter such as hear.user, a setting, " + OwnPort + " or " + GivenPort
+			l.errs.Add(item.Pos(), "needs: the protocol has no %q", need).Hint = "a message, a parameter such as hear.user, a setting, " + OwnPort + ", " + GivenPort + " or " + Terminal
 		}
 	}
 }
@@ -184,8 +191,12 @@ func (l *loader) checkTransport() {
 	if l.suite.Protocol.Transport != "udp" {
 		return
 	}
+	started := !l.scenario.startsLater()
 	for _, step := range l.scenario.Steps {
 		var why string
+		if _, ok := step.Do.(ProgramStarts); ok {
+			started = true
+		}
 		switch do := step.Do.(type) {
 		case HalfClose, Reset, Disconnected, StaysConnected, StopReading, ReadAgain:
 			why = "UDP has no connections"
@@ -196,6 +207,18 @@ func (l *loader) checkTransport() {
 				why = "a datagram is one message, and sent as a whole"
 			}
 		case SendBytes:
+			if !do.How.IsWhole() {
+				why = "a datagram is sent as a whole"
+			}
+		case ServerCloses, ServerResets, ProgramDisconnects:
+			if started {
+				why = "UDP has no connections"
+			}
+		case ServerSends:
+			if !do.How.IsWhole() || len(do.Messages) > 1 {
+				why = "a datagram is one message, and sent as a whole"
+			}
+		case ServerSendsBytes:
 			if !do.How.IsWhole() {
 				why = "a datagram is sent as a whole"
 			}

@@ -21,11 +21,18 @@ type loader struct {
 
 func (s *Suite) loadProtocolSteps(errs *source.Errors) {
 	l := &loader{suite: s, errs: errs, bound: map[string]bool{}, inProtocol: true}
+	s.loadCommands(errs)
 	for _, p := range s.Protocol.Procedures {
 		proc := &Procedure{Name: p.Name}
 		for _, n := range p.Steps.Items() {
 			if step := l.step(n); step != nil {
 				proc.Steps = append(proc.Steps, step)
+				proc.TestsClient = proc.TestsClient || isOfClientTest(step.Do)
+			}
+		}
+		for _, step := range proc.Steps {
+			if proc.TestsClient && !isOfClientTest(step.Do) {
+				errs.Add(step.Pos, "this step is of a client, and others in %s are of a client program", proc.Name)
 			}
 		}
 		s.Procedures = append(s.Procedures, proc)

@@ -46,15 +46,24 @@ var verbs = []verb{
 	{names: []string{"is up"}, who: serverWho, parse: bare(IsUp{})},
 	{names: []string{"listens on the given port"}, who: serverWho, parse: bare(ListensAsTold{})},
 	{names: []string{"sends"}, who: serverWho, options: cutting, parse: (*loader).parseServerSends},
+	{names: []string{"sends bytes"}, who: serverWho, options: cutting, parse: (*loader).parseServerSendsBytes},
+	{names: []string{"sends text"}, who: serverWho, options: cutting, parse: (*loader).parseServerSendsText},
 	{names: []string{"closes"}, who: serverWho, parse: bare(ServerCloses{})},
 	{names: []string{"resets"}, who: serverWho, parse: bare(ServerResets{})},
+	{names: []string{"does"}, who: programWho, parse: (*loader).parseProgramDoes},
+	{names: []string{"starts"}, who: programWho, parse: (*loader).parseProgramStarts},
+	{names: []string{"connects"}, who: programWho, parse: bare(ProgramConnects{})},
+	{names: []string{"disconnects"}, who: programWho, parse: bare(ProgramDisconnects{})},
 	{names: []string{"types"}, who: programWho, options: []string{"enter"}, parse: (*loader).parseTypes},
 	{names: []string{"shows"}, who: programWho, parse: (*loader).parseShows},
-	{names: []string{"sends"}, who: programWho, parse: (*loader).parseProgramSends},
+	{names: []string{"prints no"}, who: programWho, parse: (*loader).parsePrintsNo},
+	{names: []string{"sends"}, who: programWho, options: []string{"times", "next", "optional"}, parse: (*loader).parseProgramSends},
+	{names: []string{"sends one of"}, who: programWho, options: []string{"optional"}, parse: (*loader).parseProgramSendsOneOf},
 	{names: []string{"sends nothing"}, who: programWho, parse: bare(ProgramSendsNothing{})},
 	{names: []string{"input ends"}, who: programWho, parse: bare(InputEnds{})},
 	{names: []string{"is stopped"}, who: programWho, parse: (*loader).parseProgramStop},
-	{names: []string{"exits"}, who: programWho, parse: bare(ProgramExits{})},
+	{names: []string{"exits"}, who: programWho, parse: (*loader).parseProgramExits},
+	{names: []string{"restores the terminal"}, who: programWho, parse: bare(RestoresTerminal{})},
 }
 
 // bare is a verb without an object.
@@ -164,7 +173,9 @@ func (l *loader) verb(key source.Node, phrase, who string) *verb {
 		case v.who == who && slices.Contains(v.names, phrase):
 			return &verbs[i]
 		case slices.Contains(v.names, phrase):
-			other, found = v.who, true
+			if !found || v.who == "" && (l.scenario == nil || !l.scenario.TestsClient) {
+				other, found = v.who, true
+			}
 		case v.who == who:
 			known = append(known, v.names...)
 			singular = append(singular, v.names[0])
@@ -199,6 +210,10 @@ func (l *loader) verb(key source.Node, phrase, who string) *verb {
 func (l *loader) parseDo(what source.Node, options map[string]source.Node) Action {
 	name := what.Text(l.errs)
 	d := Do{Procedure: l.suite.Procedure(name)}
+	if d.Procedure != nil && d.Procedure.TestsClient {
+		l.errs.Add(what.Pos(), "a client cannot do %s: its steps are of a client program", name).Hint = "program does: " + name
+		return d
+	}
 	if d.Procedure == nil {
 		var known []string
 		for _, p := range l.suite.Procedures {

@@ -104,12 +104,25 @@ type (
 	// Types types a text, and Enter behind it.
 	Types struct {
 		Text    Value
+		Command string // that it is, by its name in the protocol; may be empty
 		NoEnter bool
 	}
 	// Shows waits until the program shows a text.
 	Shows struct{ Text Printed }
-	// ProgramSends waits for a message from the program.
-	ProgramSends struct{ Message Expected }
+	// PrintsNo claims that the program does not pass on these very bytes, to
+	// the end of the play.
+	PrintsNo struct{ Text Value }
+	// ProgramDoes has program and server go through a procedure.
+	ProgramDoes struct{ Procedure *Procedure }
+	// ProgramStarts starts the program, where a step before it is to come
+	// first, or where it is told something else than usual.
+	ProgramStarts struct{ With map[string]Value }
+	// ProgramConnects waits for its connection.
+	ProgramConnects struct{}
+	// ProgramDisconnects waits for the end of its connection.
+	ProgramDisconnects struct{}
+	// ProgramSends waits for messages from the program.
+	ProgramSends struct{ Receive }
 	// ProgramSendsNothing claims that it sends nothing.
 	ProgramSendsNothing struct{}
 	// InputEnds ends the program's input.
@@ -117,13 +130,22 @@ type (
 	// ProgramStop ends the program from outside.
 	ProgramStop struct{ How Value }
 	// ProgramExits waits until the program has ended.
-	ProgramExits struct{}
+	ProgramExits struct{ Status ExitStatus }
+	// RestoresTerminal claims that the program has left the terminal as it
+	// found it.
+	RestoresTerminal struct{}
 	// ServerSends sends messages to the program.
 	ServerSends struct {
 		Messages []Outgoing
 		How      Cutting
 	}
-	// ServerCloses closes the program's connection.
+	// ServerSendsBytes sends bytes that need not be a message.
+	ServerSendsBytes struct {
+		Data Value
+		How  Cutting
+	}
+	// ServerCloses closes the program's connection; before there is one, it
+	// means that the server is not there.
 	ServerCloses struct{}
 	// ServerResets resets it.
 	ServerResets struct{}
@@ -131,7 +153,14 @@ type (
 
 func (Types) action()               {}
 func (Shows) action()               {}
+func (PrintsNo) action()            {}
+func (ProgramDoes) action()         {}
+func (ProgramStarts) action()       {}
+func (ProgramConnects) action()     {}
+func (ProgramDisconnects) action()  {}
 func (ProgramSends) action()        {}
+func (RestoresTerminal) action()    {}
+func (ServerSendsBytes) action()    {}
 func (ProgramSendsNothing) action() {}
 func (InputEnds) action()           {}
 func (ProgramStop) action()         {}
@@ -193,7 +222,7 @@ type Cutting struct {
 
 // IsSet tells a Value that was given from one that was left out.
 func (v Value) IsSet() bool {
-	return v.parts != nil || v.list != nil || v.repeat != nil || v.Bind != ""
+	return v.parts != nil || v.list != nil || v.repeat != nil || v.row != nil || v.Bind != ""
 }
 
 // IsWhole says that everything goes out in one segment.
@@ -222,12 +251,32 @@ func (p Printed) Compile(lookup func(Ref) (string, error)) (*regexp.Regexp, erro
 	return regexp.Compile("(?m" + p.Flags + ")" + expr)
 }
 
+// ExitStatus is how a program is to end.
+type ExitStatus string
+
+// The ways to end; the empty one means any.
+const (
+	ExitSuccess ExitStatus = "success" // with status 0
+	ExitFailure ExitStatus = "failure" // with another status
+)
+
 // A Procedure is a named list of steps of the protocol file, done by one
-// client, which is called [Self] in them.
+// client, which is called [Self] in them, or by the program and its server.
 type Procedure struct {
 	Name  string
 	Steps []*Step
+	// TestsClient says that its steps are those of the program.
+	TestsClient bool
 }
+
+// The procedures that scenarios for client programs are built on.
+const (
+	// ArriveProcedure is what a program and the server do before the user types.
+	ArriveProcedure = "arrive"
+	// ProofProcedure has the program send something that cannot be mistaken: whatever
+	// it sent before has come by then.
+	ProofProcedure = "proof"
+)
 
 // Settles says that a client is part of the room after the procedure, which
 // the engine makes sure of.

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,21 @@ var verbSteps = []struct{ step, want string }{
 	{"program input ends:", "scenario.InputEnds"},
 	{"program is stopped: $stop", "scenario.ProgramStop interrupt"},
 	{"program exits:", "scenario.ProgramExits"},
+	{"program exits: success", "scenario.ProgramExits success"},
+	{"program exits: failure", "scenario.ProgramExits failure"},
+	{"program sends: {say: {text: x}}\n    times: 3\n    next: yes", "scenario.ProgramSends say times 3 next"},
+	{"program sends one of: [login, {say: {text: x}}]", "scenario.ProgramSends one of login say"},
+	{"program types: {say: {text: {repeat: ab, times: 2}}}", "scenario.Types say abab"},
+	{"program types: {repeat: x, times: 3}", "scenario.Types xxx"},
+	{"program shows: {repeat: x, times: 3}", "scenario.Shows xxx"},
+	{"program prints no: \"\\e[2J\"", "scenario.PrintsNo \x1b[2J"},
+	{"program does: arrive", "scenario.ProgramDoes arrive"},
+	{"program starts: {user: bob, host: nowhere.example}", "scenario.ProgramStarts host nowhere.example user bob"},
+	{"program connects:", "scenario.ProgramConnects"},
+	{"program disconnects:", "scenario.ProgramDisconnects"},
+	{"program restores the terminal:", "scenario.RestoresTerminal"},
+	{"server sends bytes: '00 01'\n    pieces: 1", "scenario.ServerSendsBytes \x00\x01 in pieces"},
+	{"server sends text: x", "scenario.ServerSendsBytes x"},
 	{"server sends: {hear: {user: bob, text: x}}\n    pieces: 1", "scenario.ServerSends hear in pieces"},
 	{"server sends: [{hear: {user: bob, text: x}}, {answer: {code: ok}}]", "scenario.ServerSends hear answer"},
 	{"server closes:", "scenario.ServerCloses"},
@@ -134,7 +150,7 @@ var verbSteps = []struct{ step, want string }{
 // header is what stands before the steps of a table of steps.
 func header(step string) string {
 	who, verb := splitKey(strings.TrimSuffix(strings.SplitN(step, ":", 2)[0], ":"))
-	if who[0] == programWho || who[0] == serverWho && slices.Contains([]string{"sends", "closes", "resets"}, verb) {
+	if who[0] == programWho || who[0] == serverWho && slices.Contains([]string{"sends", "sends bytes", "sends text", "closes", "resets"}, verb) {
 		return "tests: client"
 	}
 	return "clients: [alice, bob]"
@@ -246,14 +262,43 @@ func describe(a Action) string {
 	case Stop:
 		value("", a.How)
 	case Types:
+		if a.Command != "" {
+			add("%s", a.Command)
+		}
 		value("", a.Text)
 		if a.NoEnter {
 			add("without enter")
 		}
 	case Shows:
 		printed(a.Text)
+	case PrintsNo:
+		value("", a.Text)
+	case ProgramDoes:
+		add("%s", a.Procedure.Name)
+	case ProgramStarts:
+		for _, name := range slices.Sorted(maps.Keys(a.With)) {
+			value(name+" ", a.With[name])
+		}
 	case ProgramSends:
-		add("%s", a.Message.Message)
+		if a.Which == OneOf {
+			add("one of")
+		}
+		for _, m := range a.Messages {
+			add("%s", m.Message)
+		}
+		value("times ", a.Times)
+		if a.Next {
+			add("next")
+		}
+	case ProgramExits:
+		if a.Status != "" {
+			add("%s", string(a.Status))
+		}
+	case ServerSendsBytes:
+		value("", a.Data)
+		if !a.How.IsWhole() {
+			add("in pieces")
+		}
 	case ProgramStop:
 		value("", a.How)
 	case ServerSends:

@@ -39,6 +39,7 @@ type Suite struct {
 	Scenarios  []*Scenario // in the order of files by name, and as written
 	Procedures []*Procedure
 	Fence      *FenceRule // nil if the protocol has none
+	Commands   []*Command // what is typed into a client program
 
 	unfit map[string]error // why common scenarios do not fit, by name
 }
@@ -65,6 +66,8 @@ type Scenario struct {
 	// TestsClient says that the target is a client program, and the probe is
 	// the server.
 	TestsClient bool
+	// OnPipes says that the program is tested without a terminal.
+	OnPipes bool
 	// Common says that it is written for every protocol that has what it needs.
 	Common bool
 	Pos    source.Pos

@@ -24,6 +24,8 @@ type Value struct {
 	repeat *Value // repeat it
 	times  *Value // so many times
 
+	row []Value // one behind the other
+
 	isJSON bool // written as a number, true, false or null
 	raw    bool // and sent as one
 }
@@ -91,6 +93,13 @@ func (v Value) Text(lookup func(Ref) (string, error)) (string, error) {
 		return strings.Repeat(unit, times), nil
 	}
 	var b strings.Builder
+	for _, item := range v.row {
+		text, err := item.Text(lookup)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(text)
+	}
 	for _, r := range v.parts {
 		if r.Kind == Literal {
 			b.WriteString(r.Name)
@@ -107,7 +116,7 @@ func (v Value) Text(lookup func(Ref) (string, error)) (string, error) {
 
 // Alone is the reference that v consists of, if it is nothing else.
 func (v Value) Alone() (Ref, bool) {
-	if len(v.parts) != 1 || v.list != nil || v.repeat != nil {
+	if len(v.parts) != 1 || v.list != nil || v.repeat != nil || v.row != nil {
 		return Ref{}, false
 	}
 	return v.parts[0], true
@@ -234,7 +243,7 @@ func (l *loader) tryValue(n source.Node, v Value, check func(string) error) {
 func (v Value) refersTo(kind RefKind) bool {
 	in := func(v Value) bool { return v.refersTo(kind) }
 	return slices.ContainsFunc(v.parts, func(r Ref) bool { return r.Kind == kind }) ||
-		slices.ContainsFunc(v.list, in) || v.repeat != nil && (in(*v.repeat) || in(*v.times))
+		slices.ContainsFunc(v.list, in) || slices.ContainsFunc(v.row, in) || v.repeat != nil && (in(*v.repeat) || in(*v.times))
 }
 
 // trialLookup stands for a real play when a file is checked.

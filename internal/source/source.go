@@ -198,7 +198,7 @@ func DidYouMean(word string, candidates []string) string {
 	switch {
 	case best != "":
 		return fmt.Sprintf("did you mean %q?", best)
-	case len(candidates) > 0 && len(candidates) <= 14:
+	case len(candidates) > 0 && len(candidates) <= 16:
 		sorted := slices.Clone(candidates)
 		slices.Sort(sorted)
 		if len(sorted) == 1 {

@@ -124,7 +124,7 @@ func TestErrorsInOrderOnce(t *testing.T) {
 
 func TestDidYouMean(t *testing.T) {
 	verbs := []string{"sends", "send", "receives", "receive", "closes", "is disconnected"}
-	many := strings.Split("a1 b2 c3 d4 e5 f6 g7 h8 i9 j10 k11 l12 m13 n14 o15", " ")
+	many := strings.Split("a1 b2 c3 d4 e5 f6 g7 h8 i9 j10 k11 l12 m13 n14 o15 p16 q17", " ")
 	tests := []struct {
 		word       string
 		candidates []string

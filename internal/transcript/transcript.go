@@ -109,6 +109,7 @@ type Run struct {
 	Events      []Event  `json:"events,omitempty"`
 	Dropped     int      `json:"dropped_events,omitempty"` // events beyond the limit, counted but not kept
 	Output      string   `json:"output,omitempty"`         // what the target printed, made printable, its end if long
+	Screen      string   `json:"screen,omitempty"`         // what the screen of a client program looked like at the end
 }
 
 // A Failure is the step at which a run ended and what was wrong there.
@@ -155,6 +156,7 @@ const (
 	Closed    Kind = "closed"     // the target closed
 	WasReset  Kind = "was reset"  // the target reset
 	Print     Kind = "print"      // the target printed
+	Typed     Kind = "typed"      // the probe typed into a client program
 	Remark    Kind = "remark"     // the probe explains itself
 )
 

@@ -41,6 +41,7 @@ type Protocol struct {
 	Requirements []*Requirement
 	Procedures   []Procedure
 	Fence        source.Node // read by package scenario; zero if there is none
+	Commands     source.Node // what is typed into a client program; likewise
 	// Answers are what the probe answers by itself: message by message.
 	Answers map[string]string
 	// Ignore are messages that may come at any time and mean nothing.
@@ -124,7 +125,7 @@ func Load(name string, data []byte, open Open) (*Protocol, error) {
 
 func loadProtocol(root source.Node, errs *source.Errors) *Protocol {
 	keys := root.Keys(errs, "protocol", "extends", "title", "transport", "port", "framing", "encoding",
-		"settings", "requirements", "messages", "procedures", "fence", "answers", "ignore")
+		"settings", "requirements", "messages", "procedures", "commands", "fence", "answers", "ignore")
 	if !root.IsMap() {
 		return &Protocol{}
 	}
@@ -138,6 +139,7 @@ func loadProtocol(root source.Node, errs *source.Errors) *Protocol {
 		Title:     keys["title"].Text(errs),
 		Transport: "tcp",
 		Fence:     keys["fence"],
+		Commands:  keys["commands"],
 		encoding:  keys["encoding"],
 	}
 	if n := keys["transport"]; !n.IsNull() {
