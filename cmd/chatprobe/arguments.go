@@ -24,7 +24,7 @@ import (
 // is said where it makes no sense. That happens before anything is started.
 
 // placeholders are what a command may contain.
-var placeholders = []string{"port", "host"}
+var placeholders = []string{"port", "host", "user", "url"}
 
 var placeholder = regexp.MustCompile(`\{([A-Za-z]+)\}`)
 
@@ -52,7 +52,7 @@ func checkCommand(command []string) error {
 				continue
 			}
 			if hint := source.DidYouMean(strings.ToLower(found[1]), placeholders); strings.HasPrefix(hint, "did you mean") {
-				meant := strings.NewReplacer(`"port"`, "{port}", `"host"`, "{host}").Replace(hint)
+				meant := strings.NewReplacer(`"port"`, "{port}", `"host"`, "{host}", `"user"`, "{user}", `"url"`, "{url}").Replace(hint)
 				return usage("%s in the command: %s", found[0], meant)
 			}
 		}

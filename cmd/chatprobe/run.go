@@ -4,41 +4,34 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
-	"math/rand/v2"
 	"os"
-	"runtime"
+	"path/filepath"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/chatprobe/chatprobe/internal/builtin"
-	"github.com/chatprobe/chatprobe/internal/engine"
 	"github.com/chatprobe/chatprobe/internal/report"
-	"github.com/chatprobe/chatprobe/internal/scenario"
-	"github.com/chatprobe/chatprobe/internal/sockets"
-	"github.com/chatprobe/chatprobe/internal/source"
-	"github.com/chatprobe/chatprobe/internal/target"
 	"github.com/chatprobe/chatprobe/internal/transcript"
 )
 
 // runFlags are the flags of chatprobe run.
 type runFlags struct {
-	target    string
-	scenarios []string
-	level     string
-	set       []string
-	timeout   time.Duration
-	strict    bool
-	jobs      int
-	verbose   bool
-	reports   []string
-	seed      uint64
-	ready     time.Duration
+	targetFlags
+	scenarios  []string
+	level      string
+	set        []string
+	timeout    time.Duration
+	strict     bool
+	jobs       int
+	verbose    bool
+	reports    []string
+	record     string
+	known      string
+	writeKnown string
+	watch      bool
+	seed       uint64
 }
 
 func newRunCommand() *cobra.Command {
@@ -52,15 +45,23 @@ then what was expected and what came instead for each that did not pass.
 SUITE is the name of a built-in suite (chatprobe list) or a folder with a suite
 of your own. Without --target and without COMMAND, the built-in reference
 server is tested. COMMAND starts your server: {port} and {host} in it are
-replaced by the port and address to listen on. It is started afresh for each
-scenario and stopped afterwards, with all that it has started. Several run at
-the same time, but for a command without {port}: its port may be fixed.
+replaced by the port and address to listen on; they are in its environment too,
+as PORT and HOST. One that picks its port itself is found by the sockets on
+which it listens. It is started afresh for each scenario and stopped afterwards,
+with all that it has started. Several run at the same time, unless its port is
+fixed.
+
+With --client, COMMAND starts your client, and the probe plays the server, types,
+and reads the screen: {host}, {port}, {user} and {url} (chat://HOST:PORT) are
+what the client is told.
 
 Exit status: 0 all that is required passed, 1 some of it did not, 2 wrong usage
 or a wrong file, 3 the probe could not do its work, 130 interrupted.`,
 		Example: `  chatprobe run
   chatprobe run framed -- python3 server.py {port}
   chatprobe run framed --target 127.0.0.1:4445
+  chatprobe run lines --port 5000 -- java Server
+  chatprobe run direct --client -- python3 client.py {host} {port}
   chatprobe run framed --scenario 'framed/frame-*' --verbose
   chatprobe run framed --set echo=no --strict --report junit=report.xml -- ./server {port}`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -81,22 +82,24 @@ or a wrong file, 3 the probe could not do its work, 130 interrupted.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.target, "target", "", "test the server that runs at `HOST:PORT`")
+	f.targetFlags.register(flags)
 	flags.StringArrayVar(&f.scenarios, "scenario", nil, "play only scenarios that match `GLOB`, such as 'framed/frame-*' (may be repeated)")
 	flags.StringVar(&f.level, "level", "may", "play only what binds at least so much: must, should or may")
 	flags.StringArrayVar(&f.set, "set", nil, "say which choice the server made, as `NAME=VALUE` (may be repeated)")
 	flags.DurationVar(&f.timeout, "timeout", 2*time.Second, "how long an expected message may take")
-	flags.DurationVar(&f.ready, "ready-within", 10*time.Second, "how long the command may take until it listens")
 	flags.BoolVar(&f.strict, "strict", false, "what should be is required too: warnings are failures")
 	flags.IntVar(&f.jobs, "jobs", 0, "how many scenarios to play at once (default: depends on processors and target)")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print what was sent and received in every scenario")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show what is sent and received while it happens, one scenario at a time")
 	flags.StringArrayVar(&f.reports, "report", nil, "write the result as `FORMAT=FILE`: json or junit; FILE - is standard output (may be repeated)")
+	flags.StringVar(&f.record, "record", "", "write what was sent and received to `DIR`, a capture and a text for each scenario")
+	flags.StringVar(&f.known, "known-failing", "", "a list of scenarios that are known to fail, in `FILE`: they are warnings, and failures once they pass")
+	flags.StringVar(&f.writeKnown, "write-known-failing", "", "write a list of what fails now to `FILE`, for --known-failing")
+	flags.BoolVar(&f.watch, "watch", false, "play again whenever a file of the server or of the suite changes; what failed comes first")
 	flags.Uint64Var(&f.seed, "seed", 0, "repeat a run with the names and tokens of this seed (default: random)")
 	return cmd
 }
 
 func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, names, command []string) error {
-	started := time.Now()
 	settings, err := parseSettings(f.set)
 	if err != nil {
 		return err
@@ -105,28 +108,92 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, names, com
 	if err != nil {
 		return err
 	}
+	if err := f.checkOutputs(); err != nil {
+		return err
+	}
+	once := func(ctx context.Context, only []string) (*transcript.Report, error) {
+		return f.once(ctx, stdout, stderr, names, command, settings, outputs, only)
+	}
+	if !f.watch {
+		r, err := once(ctx, nil)
+		if err != nil {
+			return err
+		}
+		return verdict(ctx, r)
+	}
+	paths := watchPaths(names, command)
+	if f.known != "" {
+		paths = append(paths, f.known)
+	}
+	w, err := newWatcher(paths)
+	if err != nil {
+		return err
+	}
+	w.ignore(f.writeKnown, f.record)
+	for _, o := range outputs {
+		w.ignore(o.file)
+	}
+	return watchLoop(ctx, w, stdout, once)
+}
+
+// checkOutputs looks whether what the run writes can be written.
+func (f *runFlags) checkOutputs() error {
+	if f.writeKnown == "" {
+		return nil
+	}
+	if info, err := os.Stat(f.writeKnown); err == nil && info.IsDir() {
+		return usage("--write-known-failing %s: it is a folder", f.writeKnown)
+	}
+	if _, err := os.Stat(filepath.Dir(f.writeKnown)); err != nil {
+		return usage("--write-known-failing %s: there is no folder %s", f.writeKnown, filepath.Dir(f.writeKnown))
+	}
+	return nil
+}
+
+// once plays everything once, or only the scenarios with these names, and
+// reports. Files are written only when everything was played.
+func (f *runFlags) once(ctx context.Context, stdout, stderr io.Writer, names, command []string, settings map[string]string, outputs []output, only []string) (*transcript.Report, error) {
+	started := time.Now()
 	suites, err := loadSuites(names)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := f.checkPatterns(names, suites); err != nil {
-		return err
+		return nil, err
 	}
-	plan, err := f.plan(suites, settings, command)
+	known := knownList{}
+	if f.known != "" {
+		if known, err = readKnown(f.known, suites); err != nil {
+			return nil, err
+		}
+	}
+	plan, err := f.plan(suites, settings, command, only)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	defer plan.end()
 	r := &transcript.Report{
 		Schema: transcript.Schema, Version: version(), Target: plan.target, Seed: plan.config.Seed,
 		Strict: f.strict, Started: started,
 	}
+	if f.verbose {
+		plan.narrate(stdout)
+	}
 	plan.play(ctx, r)
 	r.Seconds = time.Since(started).Seconds()
-	r.Summary = transcript.Summarize(r.Runs)
-	if err := f.report(r, outputs, stdout, stderr); err != nil {
-		return err
+	known.apply(r)
+	if only != nil {
+		outputs = nil
 	}
-	return verdict(ctx, r)
+	if err := f.report(r, outputs, stdout, stderr); err != nil {
+		return nil, err
+	}
+	if f.writeKnown != "" && only == nil {
+		if err := report.WriteFile(f.writeKnown, func(w io.Writer) error { return writeKnown(w, r) }); err != nil {
+			return nil, cannot("%w", err)
+		}
+	}
+	return r, nil
 }
 
 // report prints the table and writes all other outputs. The table makes way
@@ -175,171 +242,6 @@ func verdict(ctx context.Context, r *transcript.Report) error {
 		}
 	}
 	return nil
-}
-
-// A plan is what is going to be played, and against what.
-type plan struct {
-	target string
-	parts  []part
-	config engine.Config
-}
-
-type part struct {
-	suite     *scenario.Suite
-	scenarios []*scenario.Scenario
-	launch    engine.Launch
-	config    engine.Config
-}
-
-func (f *runFlags) plan(suites []*scenario.Suite, settings map[string]string, command []string) (*plan, error) {
-	p := &plan{config: engine.Config{
-		Settings: settings, Origin: transcript.Set, Timeout: f.timeout, Strict: f.strict, Busy: busy, Seed: f.seed,
-	}}
-	if p.config.Seed == 0 {
-		p.config.Seed = rand.Uint64() >> 11 // JSON readers keep 53 bits
-	}
-	if f.timeout <= 0 || f.ready <= 0 {
-		return nil, usage("--timeout and --ready-within must be more than nothing")
-	}
-	// What shows a conversation shows those that went well too.
-	p.config.Transcripts = f.verbose || slices.ContainsFunc(f.reports, func(s string) bool { return strings.HasPrefix(s, "json=") })
-	if table, err := sockets.Open(); err == nil {
-		p.config.Sockets = table
-	}
-	p.config.Slots = make(chan struct{}, f.slots(command))
-	if f.target != "" && command != nil {
-		return nil, usage("--target and a command after -- exclude each other")
-	}
-	if (f.target != "" || command != nil) && len(suites) != 1 {
-		return nil, usage("a server speaks one protocol: name one suite, as in chatprobe run %s", suites[0].Name)
-	}
-	if err := settled(suites, settings); err != nil {
-		return nil, err
-	}
-	for _, s := range suites {
-		selected, err := f.selected(s)
-		if err != nil {
-			return nil, err
-		}
-		if len(selected) == 0 {
-			continue
-		}
-		launch, config, err := f.aim(p, s, command)
-		if err != nil {
-			return nil, err
-		}
-		p.parts = append(p.parts, part{s, selected, launch, config})
-	}
-	if len(p.parts) == 0 {
-		what := "there is no scenario"
-		if len(f.scenarios) > 0 {
-			what = "no scenario that matches --scenario " + strings.Join(f.scenarios, " ")
-		}
-		return nil, usage("nothing is selected: %s binds as much as --level %s", what, f.level)
-	}
-	return p, nil
-}
-
-// settled checks settings: each is one of at least one of the suites.
-func settled(suites []*scenario.Suite, settings map[string]string) error {
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		var names, known []string
-		found := false
-		for _, s := range suites {
-			names, known = append(names, s.Protocol.Name), append(known, s.Protocol.SettingNames()...)
-			if s.Protocol.Setting(name) == nil {
-				continue
-			}
-			found = true
-			if _, err := s.Protocol.Settle(map[string]string{name: settings[name]}); err != nil {
-				return usage("%w", err)
-			}
-		}
-		switch hint := source.DidYouMean(name, known); {
-		case found:
-		case len(names) == 1:
-			return usage("protocol %s has no setting %q: %s", names[0], name, hint)
-		default:
-			return usage("no protocol has a setting %q: %s", name, hint)
-		}
-	}
-	return nil
-}
-
-// of are those settings that the protocol of s has.
-func of(s *scenario.Suite, settings map[string]string) map[string]string {
-	own := maps.Clone(settings)
-	maps.DeleteFunc(own, func(name, _ string) bool { return s.Protocol.Setting(name) == nil })
-	return own
-}
-
-// slots is how many scenarios are played at once.
-func (f *runFlags) slots(command []string) int {
-	switch {
-	case f.jobs > 0:
-		return f.jobs
-	case command != nil:
-		return 6 * runtime.NumCPU()
-	}
-	return 8 * runtime.NumCPU()
-}
-
-// aim says how a fresh target for a suite is had, and what is known of it.
-func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (engine.Launch, engine.Config, error) {
-	config := p.config
-	config.Settings = of(s, p.config.Settings)
-	switch {
-	case command != nil:
-		p.target = strings.Join(command, " ")
-		launch := launchCommand(target.Command{Args: command, Network: s.Protocol.Transport, ReadyWithin: f.ready})
-		if !takesPort(command) && f.jobs == 0 {
-			launch = oneByOne(launch)
-		}
-		return launch, config, nil
-	case f.target != "":
-		addr, err := address(f.target, s.Protocol.Port)
-		if err != nil {
-			return nil, config, err
-		}
-		p.target = addr
-		config.Shared = true
-		return launchAddress(s.Protocol.Transport, addr), config, nil
-	}
-	b, ok := builtin.Named(s.Protocol.Name)
-	if !ok {
-		return nil, config, usage("there is no built-in server for %s: say what to test, with --target HOST:PORT or -- COMMAND", s.Protocol.Name)
-	}
-	p.target = "built-in reference server"
-	config.Trusted, config.Origin, config.OwnPort = true, transcript.Declared, b.OwnPort
-	config.Settings = of(s, b.Settings)
-	maps.Copy(config.Settings, of(s, p.config.Settings))
-	return b.Launch, config, nil
-}
-
-// play fills the report. All suites share the slots.
-func (p *plan) play(ctx context.Context, r *transcript.Report) {
-	if p.config.Sockets != nil {
-		defer p.config.Sockets.Close()
-	}
-	headers := make([]transcript.Suite, len(p.parts))
-	runs := make([][]transcript.Run, len(p.parts))
-	var sessions sync.WaitGroup
-	for i, part := range p.parts {
-		sessions.Go(func() {
-			s := &engine.Session{Suite: part.suite, Launch: part.launch, Config: part.config}
-			headers[i], runs[i] = s.Run(ctx, part.scenarios)
-			for j, set := range headers[i].Settings {
-				if _, ok := p.config.Settings[set.Name]; ok && set.Origin == transcript.Declared {
-					headers[i].Settings[j].Origin = transcript.Set // over what the built-in server declares
-				}
-			}
-		})
-	}
-	sessions.Wait()
-	r.Suites = headers
-	for _, list := range runs {
-		r.Runs = append(r.Runs, list...)
-	}
 }
 
 func isTerminal(w io.Writer) bool {

@@ -18,8 +18,8 @@ func (f *runFlags) selected(s *scenario.Suite) ([]*scenario.Scenario, error) {
 	}
 	var list []*scenario.Scenario
 	for _, sc := range s.Scenarios {
-		if sc.TestsClient {
-			continue // the target is a server here
+		if sc.TestsClient != f.client {
+			continue // the target is the other side
 		}
 		ok := len(f.scenarios) == 0
 		for _, glob := range f.scenarios {

@@ -66,7 +66,10 @@ func (l *launcher) start(cmd *exec.Cmd) (mark string, err error) {
 	l.count++
 	mark = variable(l.token) + "=" + strconv.Itoa(l.count)
 	cmd.Env = append(cmd.Env, mark)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Pdeathsig = true, unix.SIGKILL
 	done := make(chan struct{})
 	l.starts <- func() {
 		err = cmd.Start()
@@ -93,6 +96,7 @@ func (p *Process) startProcess() (err error) {
 		time.Sleep(time.Millisecond << min(try, 4))
 		again := exec.Command(p.cmd.Path)
 		again.Args, again.Dir, again.Env = p.cmd.Args, p.cmd.Dir, p.cmd.Env
+		again.SysProcAttr = p.cmd.SysProcAttr
 		again.Stdin, again.Stdout, again.Stderr = p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr
 		p.cmd = again
 	}

@@ -26,10 +26,12 @@ type Process struct {
 	stopWithin time.Duration
 	release    func() // gives back the port
 
-	stdin   *os.File    // our end; kept open, because some programs end with their input
-	pipes   [2]*os.File // our ends of standard output and standard error
-	readers sync.WaitGroup
-	reading sync.Mutex // see read
+	terminal bool        // stdin and the first of pipes are our end of the program's terminal
+	modes    *termios    // of that, at the beginning
+	stdin    *os.File    // our end; kept open, because some programs end with their input
+	pipes    [2]*os.File // our ends of standard output and standard error
+	readers  sync.WaitGroup
+	reading  sync.Mutex // see read
 
 	notified atomic.Pointer[func()]
 	ended    chan struct{} // closed when the program has ended; status is set
@@ -111,7 +113,14 @@ func (p *Process) Signal(sig os.Signal) error {
 // than a pipe holds; then it fails with [os.ErrDeadlineExceeded] after a second.
 func (p *Process) Type(text string) error {
 	_ = p.stdin.SetWriteDeadline(time.Now().Add(time.Second))
-	if _, err := io.WriteString(p.stdin, text+"\n"); err != nil {
+	if p.terminal && len(text) > lineLimit && p.isCanonical() {
+		return errLongLine
+	}
+	enter := "\n"
+	if p.terminal {
+		enter = "\r" // the key's code; the terminal turns it into a line end where it edits lines
+	}
+	if _, err := io.WriteString(p.stdin, text+enter); err != nil {
 		return fmt.Errorf("type into the program: %w", err)
 	}
 	return nil
@@ -125,7 +134,9 @@ func (p *Process) Stop() error {
 	p.stopOnce.Do(func() {
 		p.cancel()
 		p.terminate()
-		p.stdin.Close()
+		if !p.terminal {
+			p.stdin.Close()
+		}
 		select {
 		case <-p.ended:
 		case <-time.After(p.stopWithin):

@@ -16,6 +16,9 @@ import (
 func (p *Process) read(stream Stream) {
 	var streams [2]syscall.RawConn
 	for i, pipe := range p.pipes {
+		if pipe == nil {
+			continue // a terminal has one stream
+		}
 		conn, err := pipe.SyscallConn()
 		if err != nil {
 			return

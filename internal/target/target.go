@@ -57,6 +57,16 @@ type Command struct {
 	// StopWithin is how long the program may take to end when it is asked to, before it is killed; 0 means 500 ms.
 	StopWithin time.Duration
 
+	// User is what {user} in Args and Type stands for.
+	User string
+
+	// Type are lines that are typed into the program's standard input when it has been started. Its input stays open.
+	Type []string
+
+	// Terminal gives a client program a pseudo-terminal, see [StartClient]. A server has one for its standard output
+	// only, so that what it prints is seen at once: on a pipe many programs keep it back until there is enough.
+	Terminal bool
+
 	// OutputLimit is how many bytes of output are kept, the first half of them from the beginning and the rest from
 	// the end; 0 means 1 MiB. The program can print without limit and is never held up.
 	OutputLimit int

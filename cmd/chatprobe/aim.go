@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/chatprobe/chatprobe/internal/builtin"
+	"github.com/chatprobe/chatprobe/internal/engine"
+	"github.com/chatprobe/chatprobe/internal/scenario"
+	"github.com/chatprobe/chatprobe/internal/target"
+	"github.com/chatprobe/chatprobe/internal/transcript"
+)
+
+// targetFlags say what is tested, and how it is started.
+type targetFlags struct {
+	address  string
+	client   bool
+	port     int
+	portFrom string
+	stdin    []string
+	answers  []string
+	isolate  string
+	workdir  string
+	pipes    bool
+	ready    time.Duration
+}
+
+// Choices of --isolate.
+const (
+	perScenario = "scenario"
+	perSuite    = "suite"
+)
+
+func (f *targetFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.address, "target", "", "test the server that runs at `HOST:PORT`")
+	flags.BoolVar(&f.client, "client", false, "COMMAND is a client: play the server for it, type, and read its screen")
+	flags.IntVar(&f.port, "port", 0, "`PORT` on which COMMAND always listens")
+	flags.StringVar(&f.portFrom, "port-from", "", "find the port in what COMMAND prints, by `REGEX`, such as 'port (\\d+)'")
+	flags.StringArrayVar(&f.stdin, "stdin", nil, "type `TEXT` and Enter into COMMAND when it starts; {port} and the like are replaced (may be repeated)")
+	flags.StringArrayVar(&f.answers, "answer", nil, "with --client: type a text when something is shown, as `REGEX=TEXT`, such as 'name:={user}' (may be repeated)")
+	flags.StringVar(&f.isolate, "isolate", perScenario, "start COMMAND afresh for each `scenario`, or once for the suite")
+	flags.StringVar(&f.workdir, "workdir", "", "run COMMAND in a fresh copy of `DIR` each time")
+	flags.BoolVar(&f.pipes, "no-pty", false, "give COMMAND pipes, and not a terminal")
+	flags.DurationVar(&f.ready, "ready-within", 10*time.Second, "how long COMMAND may take until it listens")
+}
+
+// checkTarget finds what does not go together.
+func (f *targetFlags) checkTarget(command []string) error {
+	if f.ready <= 0 {
+		return usage("--ready-within must be more than nothing")
+	}
+	if f.address != "" && command != nil {
+		return usage("--target and a command after -- exclude each other")
+	}
+	if f.isolate != perScenario && f.isolate != perSuite {
+		return usage("--isolate is %s or %s, not %q", perScenario, perSuite, f.isolate)
+	}
+	for _, needs := range []struct {
+		given bool
+		flag  string
+	}{
+		{f.client, "--client"}, {f.port != 0, "--port"}, {f.portFrom != "", "--port-from"}, {len(f.stdin) > 0, "--stdin"},
+		{len(f.answers) > 0, "--answer"}, {f.isolate != perScenario, "--isolate"}, {f.workdir != "", "--workdir"}, {f.pipes, "--no-pty"},
+	} {
+		if needs.given && command == nil {
+			return usage("%s is about a command, which stands behind --, as in -- python3 server.py {port}", needs.flag)
+		}
+	}
+	for _, of := range []struct {
+		given bool
+		flag  string
+	}{{f.port != 0, "--port"}, {f.portFrom != "", "--port-from"}, {f.isolate != perScenario, "--isolate"}} {
+		if of.given && f.client {
+			return usage("%s is about servers, and with --client the command is a client", of.flag)
+		}
+	}
+	switch {
+	case len(f.answers) > 0 && !f.client:
+		return usage("--answer is about clients: it goes with --client; what a server asks at its start is answered by --stdin")
+	case f.port < 0 || f.port > 65535:
+		return usage("--port %d: a port is a number from 1 to 65535", f.port)
+	case f.port != 0 && f.portFrom != "":
+		return usage("--port says which port it is, and --port-from that it has to be found out: give one of them")
+	}
+	if f.workdir != "" {
+		if info, err := os.Stat(f.workdir); err != nil || !info.IsDir() {
+			return usage("--workdir %s: there is no such folder", f.workdir)
+		}
+	}
+	if _, err := f.portExpression(); err != nil {
+		return err
+	}
+	_, err := parseAnswers(f.answers)
+	return err
+}
+
+func (f *targetFlags) portExpression() (*regexp.Regexp, error) {
+	if f.portFrom == "" {
+		return nil, nil
+	}
+	re, err := regexp.Compile(f.portFrom)
+	if err != nil {
+		return nil, usage("--port-from %q is no regular expression: %s", f.portFrom, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	return re, nil
+}
+
+// slots is how many scenarios are played at once.
+func (f *runFlags) slots(command []string) int {
+	switch {
+	case f.jobs > 0:
+		return f.jobs
+	case f.verbose:
+		return 1
+	case command != nil:
+		return 6 * runtime.NumCPU()
+	}
+	return 8 * runtime.NumCPU()
+}
+
+// aim says how a fresh target for a suite is had, and what is known of it.
+func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (part, error) {
+	config := p.config
+	config.Settings = of(s, p.config.Settings)
+	switch {
+	case command != nil:
+		p.target = strings.Join(command, " ")
+		expression, err := f.portExpression()
+		if err != nil {
+			return part{}, err
+		}
+		c := target.Command{
+			Args: command, Network: s.Protocol.Transport, ReadyWithin: f.ready, Port: f.port, Type: f.stdin,
+			Dir: f.workdir, Terminal: !f.pipes,
+		}
+		if f.client {
+			answers, err := parseAnswers(f.answers)
+			if err != nil {
+				return part{}, err
+			}
+			config.Told, config.NoTerminal = told(command, f.stdin, f.answers), f.pipes
+			return part{program: launchProgram(c, answers), config: config}, nil
+		}
+		_ = expression
+		launch := launchCommand(c)
+		if !takesPort(command) && f.jobs == 0 {
+			launch = oneByOne(launch)
+		}
+		if f.isolate == perSuite {
+			config.Shared = true
+			var end func()
+			launch, end = onceForAll(launch)
+			p.ends = append(p.ends, end)
+		}
+		return part{launch: launch, config: config}, nil
+	case f.address != "":
+		addr, err := address(f.address, s.Protocol.Port)
+		if err != nil {
+			return part{}, err
+		}
+		p.target = addr
+		config.Shared = true
+		return part{launch: launchAddress(s.Protocol.Transport, addr), config: config}, nil
+	}
+	b, ok := builtin.Named(s.Protocol.Name)
+	if !ok {
+		return part{}, usage("there is no built-in server for %s: say what to test, with --target HOST:PORT or -- COMMAND", s.Protocol.Name)
+	}
+	p.target = "built-in reference server"
+	config.Trusted, config.Origin, config.OwnPort = true, transcript.Declared, b.OwnPort
+	config.Settings = of(s, b.Settings)
+	maps.Copy(config.Settings, of(s, p.config.Settings))
+	return part{launch: b.Launch, config: config}, nil
+}
+
+// told are the placeholders that a client program is told something by.
+func told(lists ...[]string) []string {
+	var names []string
+	for _, list := range lists {
+		for _, text := range list {
+			for _, name := range scenario.Told {
+				if strings.Contains(text, "{"+name+"}") && !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// onceForAll gives the same target to all, and a new one once it has ended.
+// Those who have it must not overlap.
+func onceForAll(launch engine.Launch) (again engine.Launch, end func()) {
+	var mu sync.Mutex
+	var running *engine.Target
+	again = func(ctx context.Context) (*engine.Target, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if running != nil {
+			if _, ended := running.Exited(); ended {
+				running.Close()
+				running = nil
+			}
+		}
+		if running == nil {
+			t, err := launch(ctx)
+			if err != nil {
+				return nil, err
+			}
+			running = t
+		}
+		shared := *running
+		shared.Close, shared.Spins = func() {}, nil
+		return &shared, nil
+	}
+	end = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if running != nil {
+			running.Close()
+		}
+		running = nil
+	}
+	return again, end
+}
+
+// An answer is what is typed when a program shows something.
+type answer struct {
+	asked *regexp.Regexp
+	text  string
+}
+
+func parseAnswers(list []string) ([]answer, error) {
+	var answers []answer
+	for _, s := range list {
+		asked, text, ok := strings.Cut(s, "=")
+		if !ok || asked == "" {
+			return nil, usage("--answer %q: it is written REGEX=TEXT, such as 'name:={user}'", s)
+		}
+		re, err := regexp.Compile(asked)
+		if err != nil {
+			return nil, usage("--answer %q: what stands before = is no regular expression: %s", s, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		}
+		answers = append(answers, answer{re, text})
+	}
+	return answers, nil
+}

@@ -1,0 +1,22 @@
+//go:build !linux
+
+package target
+
+import (
+	"errors"
+	"os/exec"
+)
+
+type termios struct{}
+
+func (p *Process) launchOnTerminal(*exec.Cmd) error {
+	return errors.New("on this operating system it cannot be given a terminal: use --no-pty")
+}
+
+func (p *Process) isCanonical() bool { return false }
+
+// Echoes returns false: there is no terminal.
+func (p *Process) Echoes() bool { return false }
+
+// TerminalChanged returns "": there is no terminal.
+func (p *Process) TerminalChanged() string { return "" }
