@@ -139,8 +139,8 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (part, erro
 			return part{}, err
 		}
 		c := target.Command{
-			Args: command, Network: s.Protocol.Transport, ReadyWithin: f.ready, Port: f.port, Type: f.stdin,
-			Dir: f.workdir, Terminal: !f.pipes,
+			Args: command, Network: s.Protocol.Transport, ReadyWithin: f.ready, Port: f.port, PortFrom: expression, Type: f.stdin,
+			Dir: f.workdir, Copy: f.workdir != "", Terminal: !f.pipes,
 		}
 		if f.client {
 			answers, err := parseAnswers(f.answers)
@@ -150,11 +150,7 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (part, erro
 			config.Told, config.NoTerminal = told(command, f.stdin, f.answers), f.pipes
 			return part{program: launchProgram(c, answers), config: config}, nil
 		}
-		_ = expression
-		launch := launchCommand(c)
-		if !takesPort(command) && f.jobs == 0 {
-			launch = oneByOne(launch)
-		}
+		launch := launchFleet(target.NewFleet(c), c)
 		if f.isolate == perSuite {
 			config.Shared = true
 			var end func()

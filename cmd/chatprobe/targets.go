@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/chatprobe/chatprobe/internal/engine"
@@ -32,17 +31,18 @@ func dialer(network, addr string) func(context.Context, int) (net.Conn, error) {
 	return engine.DialTCP(addr)
 }
 
-// launchCommand starts a program for each scenario.
-func launchCommand(command target.Command) engine.Launch {
+// launchFleet starts an instance of a program for each scenario.
+func launchFleet(fleet *target.Fleet, command target.Command) engine.Launch {
+	chooses := !command.IsTold() && command.Port == 0
 	return func(ctx context.Context) (*engine.Target, error) {
-		p, err := target.Start(ctx, command)
+		p, err := fleet.Start(ctx)
 		if err != nil {
-			return nil, blame(err, takesPort(command.Args))
+			return nil, blame(err, !chooses)
 		}
 		return &engine.Target{
 			Dial:    dialer(command.Network, p.Addr().String()),
-			OwnPort: !takesPort(command.Args),
-			Strayed: p.Found && takesPort(command.Args),
+			OwnPort: chooses,
+			Strayed: p.Found && command.IsTold(),
 			Printed: func(from int64) ([]byte, int64) { return printedSince(p, from) },
 			Exited: func() (string, bool) {
 				status, ended := p.Exited()
@@ -53,32 +53,9 @@ func launchCommand(command target.Command) engine.Launch {
 			},
 			Stop:   func(how string) error { return signalProcess(p, how) },
 			Notify: p.Notify,
+			Spins:  p.Spins,
 			Close:  func() { _ = p.Stop() },
 		}, nil
-	}
-}
-
-// oneByOne has only one target at a time: where the port is the program's own
-// choice, a second one could not listen.
-func oneByOne(launch engine.Launch) engine.Launch {
-	running := make(chan struct{}, 1)
-	return func(ctx context.Context) (*engine.Target, error) {
-		select {
-		case running <- struct{}{}:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-		t, err := launch(ctx)
-		if err != nil {
-			<-running
-			return nil, err
-		}
-		end := t.Close
-		t.Close = sync.OnceFunc(func() {
-			end()
-			<-running
-		})
-		return t, nil
 	}
 }
 

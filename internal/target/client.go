@@ -38,7 +38,7 @@ func StartClient(ctx context.Context, c Command, server netip.AddrPort, user str
 	if c.Terminal {
 		err = p.launchOnTerminal(cmd)
 	} else {
-		err = p.launch(cmd)
+		err = p.launch(cmd, false)
 	}
 	if err != nil {
 		p.cancel()

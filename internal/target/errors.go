@@ -80,10 +80,16 @@ type ListenError struct {
 	Within  time.Duration
 	Output  Output
 	Others  []netip.AddrPort // where it listened instead
+	// Unprinted is the expression for the port that matched nothing of what it printed; empty where one did.
+	Unprinted string
 }
 
 func (e *ListenError) Error() string {
 	s := fmt.Sprintf("the program did not listen on %s within %v (it is still running)", portName(e.Network, e.Port), seconds(e.Within))
+	if e.Unprinted != "" {
+		s = fmt.Sprintf("the program printed no port within %v (it is still running): nothing in its output matches %q", seconds(e.Within), e.Unprinted)
+		return s + "; " + printed(e.Output)
+	}
 	for i, other := range e.Others {
 		if i == 0 {
 			s += "; it listens on "

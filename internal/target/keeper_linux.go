@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,7 +21,7 @@ import (
 // not what they have started, such as the server behind a shell or behind "go run".)
 //
 // It is this same executable, started with the name keeperName and the launcher's token, and reads lines +PID and -PID
-// from its standard input: a program has been started, and is gone. The end of that input is the sign, because the
+// from its standard input: a program has been started, and is gone; likewise +/DIR and -/DIR for a folder to remove. The end of that input is the sign, because the
 // kernel closes the other end of the pipe however its owner dies.
 //
 // It has a session of its own, so what kills the probe's process group does not kill it.
@@ -61,13 +63,29 @@ func (l *launcher) tellKeeper(sign byte, pid int) {
 	}
 }
 
+// tellKeeperOfFolder tells the keeper of a folder that is to be removed ('+'), or has been ('-').
+func tellKeeperOfFolder(sign byte, dir string) {
+	theLauncher.mu.Lock()
+	defer theLauncher.mu.Unlock()
+	theLauncher.init()
+	if theLauncher.keeper != nil && filepath.IsAbs(dir) && !strings.ContainsRune(dir, '\n') {
+		theLauncher.keeper.Write([]byte(string(sign) + dir + "\n"))
+	}
+}
+
 // keep is the keeper's life.
 func keep(token string) {
 	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
-	programs := map[int]bool{}
+	programs, folders := map[int]bool{}, map[string]bool{}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		line := lines.Text()
+		if len(line) > 1 && line[1] == '/' {
+			if folders[line[1:]] = line[0] == '+'; !folders[line[1:]] {
+				delete(folders, line[1:])
+			}
+			continue
+		}
 		pid, err := strconv.Atoi(line[min(1, len(line)):])
 		if err != nil {
 			continue
@@ -77,6 +95,9 @@ func keep(token string) {
 		}
 	}
 	killLeft(programs, variable(token)+"=")
+	for folder := range folders {
+		os.RemoveAll(folder)
+	}
 }
 
 // killLeft kills what is left of programs, and every process with a mark, until there is none.

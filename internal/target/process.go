@@ -38,6 +38,12 @@ type Process struct {
 	dead     chan struct{} // closed when its output is read too
 	status   Status
 
+	after struct { // see afterStop
+		sync.Mutex
+		stopped bool
+		f       func()
+	}
+
 	stopOnce sync.Once
 	stopErr  error
 	cancel   func() // ends the watch on the context
@@ -151,12 +157,31 @@ func (p *Process) Stop() error {
 		p.pipes[1].Close()
 		p.readers.Wait()
 		p.release()
+		p.after.Lock()
+		p.after.stopped = true
+		f := p.after.f
+		p.after.Unlock()
+		if f != nil {
+			f()
+		}
 	})
 	return p.stopErr
 }
 
-// launch starts the program with its pipes and begins to watch it.
-func (p *Process) launch(cmd *exec.Cmd) error {
+// afterStop has f called when the program has been stopped; at once if it has been.
+func (p *Process) afterStop(f func()) {
+	p.after.Lock()
+	p.after.f = f
+	stopped := p.after.stopped
+	p.after.Unlock()
+	if stopped {
+		f()
+	}
+}
+
+// launch starts the program with its pipes, and on request with a terminal for its standard output, and begins to
+// watch it.
+func (p *Process) launch(cmd *exec.Cmd, terminal bool) error {
 	var theirs [3]*os.File
 	defer func() {
 		for _, f := range theirs {
@@ -166,7 +191,12 @@ func (p *Process) launch(cmd *exec.Cmd) error {
 	// Pipes of our own rather than those of package exec, whose Wait waits until every descendant has closed them.
 	var err0, err1, err2 error
 	theirs[0], p.stdin, err0 = os.Pipe()
-	p.pipes[0], theirs[1], err1 = os.Pipe()
+	if terminal {
+		p.pipes[0], theirs[1], err1 = openOutputTerminal()
+	}
+	if !terminal || err1 != nil {
+		p.pipes[0], theirs[1], err1 = os.Pipe()
+	}
 	p.pipes[1], theirs[2], err2 = os.Pipe()
 	err := errors.Join(err0, err1, err2)
 	if err == nil {

@@ -26,6 +26,7 @@ const (
 	// its choice. One that was told by an argument is likely to come to it, after a helper's port or a debugger's.
 	settleUntold = 100 * time.Millisecond
 	settleTold   = time.Second
+	settleKnown  = 5 * time.Millisecond // an earlier instance had its choice too
 
 	portTries = 4 // with a new port each, when another program was faster
 )
@@ -100,10 +101,31 @@ func (c Command) start(ctx context.Context) (*Process, error) {
 	p := newProcess(c)
 	ctx, p.cancel = context.WithCancel(ctx)
 	p.release = release
-	if err := p.launch(c.command(port)); err != nil {
+	if c.Copy {
+		dir, err := copyFolder(c.Dir)
+		if err != nil {
+			p.cancel()
+			release()
+			return nil, &StartError{Program: c.Args[0], Reason: err.Error(), Err: err}
+		}
+		c.Dir = dir
+		tellKeeperOfFolder('+', dir)
+		p.release = func() {
+			os.RemoveAll(dir)
+			tellKeeperOfFolder('-', dir)
+			release()
+		}
+	}
+	values := strings.NewReplacer("{port}", strconv.Itoa(port), "{host}", c.Host, "{user}", c.User)
+	if err := p.launch(c.command(values, port), c.Terminal); err != nil {
 		p.cancel()
-		release()
+		p.release()
 		return nil, c.startError(err)
+	}
+	for _, line := range c.Type {
+		if p.Type(values.Replace(line)) != nil {
+			break // it has ended, or does not read; either will be noticed
+		}
 	}
 	if err = p.await(ctx, c, port, watch); err != nil {
 		picked := c.Port == 0 && ctx.Err() == nil
@@ -119,8 +141,7 @@ func (c Command) start(ctx context.Context) (*Process, error) {
 }
 
 // command returns the command to run, with the port filled in.
-func (c Command) command(port int) *exec.Cmd {
-	values := strings.NewReplacer("{port}", strconv.Itoa(port), "{host}", c.Host)
+func (c Command) command(values *strings.Replacer, port int) *exec.Cmd {
 	args := make([]string, len(c.Args))
 	for i, arg := range c.Args {
 		args[i] = values.Replace(arg)
@@ -169,30 +190,40 @@ func (c Command) startError(err error) error {
 // await waits until the program listens, and sets p.addr and p.Found.
 func (p *Process) await(ctx context.Context, c Command, port int, watch *watch) error {
 	settle := settleUntold
-	if strings.Contains(strings.Join(c.Args, " "), "{port}") {
+	switch {
+	case c.IsTold():
 		settle = settleTold
+	case c.ownPort != 0:
+		settle = settleKnown
 	}
 	start := time.Now()
 	var candidate int // the one other port that it listens on
 	var since time.Time
 	for {
+		printed, found := c.printedPort(p)
+		if found {
+			watch.port = printed
+		}
 		told, others := watch.look(p)
-		if len(told) > 0 {
-			p.addr = choose(told, c.Host)
+		if len(told) > 0 && (found || c.PortFrom == nil) {
+			p.addr, p.Found = choose(told, c.Host), c.Port == 0 && printed != 0 && printed != port
 			return nil
 		}
 		other := onlyPort(others)
 		if other != candidate {
 			candidate, since = other, time.Now()
 		}
-		if candidate != 0 && c.Port == 0 && time.Since(since) >= settle {
+		if candidate != 0 && c.Port == 0 && c.PortFrom == nil && time.Since(since) >= settle {
 			p.addr, p.Found = choose(others, c.Host), true
 			return nil
 		}
-		if c.Port == 0 && watch.foreign() {
+		if c.Port == 0 && c.PortFrom == nil && watch.foreign() {
 			return &lostPort{p.listenError(c, port, time.Since(start), others)}
 		}
 		if time.Since(start) >= c.ReadyWithin {
+			if found {
+				port = printed
+			}
 			return p.listenError(c, port, c.ReadyWithin, others)
 		}
 		// Each look costs something, to the program that is starting up too; so look in steps of a sixteenth of the
@@ -212,12 +243,33 @@ func (p *Process) await(ctx context.Context, c Command, port int, watch *watch) 
 
 func (p *Process) listenError(c Command, port int, within time.Duration, others []sockets.Listener) error {
 	e := &ListenError{Network: c.Network, Port: port, Within: within, Output: p.Output()}
+	if _, found := c.printedPort(p); c.PortFrom != nil && !found {
+		e.Unprinted = c.PortFrom.String()
+	}
 	for _, l := range others {
 		if addr := dialable(l, c.Host); !slices.Contains(e.Others, addr) {
 			e.Others = append(e.Others, addr)
 		}
 	}
 	return e
+}
+
+// IsTold reports whether the command line, or what is typed at the start, tells the program its port.
+func (c Command) IsTold() bool {
+	return slices.ContainsFunc(slices.Concat(c.Args, c.Type), func(s string) bool { return strings.Contains(s, "{port}") })
+}
+
+// printedPort returns the port that the program has printed, where that is looked for.
+func (c Command) printedPort(p *Process) (port int, found bool) {
+	if c.PortFrom == nil {
+		return 0, false
+	}
+	m := c.PortFrom.FindStringSubmatch(p.Output().Text())
+	if m == nil {
+		return 0, false
+	}
+	port, err := strconv.Atoi(strings.TrimSpace(m[min(1, len(m)-1)]))
+	return port, err == nil && port > 0 && port < 1<<16
 }
 
 // onlyPort returns the one port that all of the sockets are bound to, or 0.

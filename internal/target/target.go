@@ -25,12 +25,15 @@
 // program itself is ended).
 package target
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // Command says how a program is started. It is plain data; one Command may be started many times and at the same time.
 type Command struct {
 	// Args is the program and its arguments. In each, {port} and {host} are replaced by the port and the host that
-	// the program is to listen on. A program without a slash is looked up in PATH; one with a relative path is
+	// the program is to listen on, and {user} by User. A program without a slash is looked up in PATH; one with a relative path is
 	// relative to Dir.
 	Args []string
 
@@ -44,8 +47,16 @@ type Command struct {
 	// free one.
 	Port int
 
+	// PortFrom finds the port on which the program listens in what it prints: the first group of the match, or all of
+	// it. Without one, the program is looked for among the sockets that listen.
+	PortFrom *regexp.Regexp
+
 	// Dir is the directory the program runs in; empty means the current one.
 	Dir string
+
+	// Copy has each instance of the program run in a copy of Dir of its own, which Stop removes: files that one writes
+	// are not there for the next.
+	Copy bool
 
 	// Env are entries KEY=value added to the environment of this program, which the target inherits, together with
 	// PORT, HOST and PYTHONUNBUFFERED=1 (or Python would keep its output to itself until a buffer is full).
@@ -66,6 +77,9 @@ type Command struct {
 	// Terminal gives a client program a pseudo-terminal, see [StartClient]. A server has one for its standard output
 	// only, so that what it prints is seen at once: on a pipe many programs keep it back until there is enough.
 	Terminal bool
+
+	// ownPort is the port that an earlier instance chose itself; 0 where that is not known.
+	ownPort int
 
 	// OutputLimit is how many bytes of output are kept, the first half of them from the beginning and the rest from
 	// the end; 0 means 1 MiB. The program can print without limit and is never held up.

@@ -1,11 +1,12 @@
 package target
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 
-	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 )
 
@@ -13,15 +14,12 @@ type termios = unix.Termios
 
 // launchOnTerminal starts the program on a pseudo-terminal of its own, and begins to watch it.
 func (p *Process) launchOnTerminal(cmd *exec.Cmd) error {
-	master, slave, err := pty.Open()
+	master, slave, err := openTerminal()
 	if err != nil {
 		return err
 	}
 	defer slave.Close()
-	if err = pty.Setsize(master, &pty.Winsize{Rows: 24, Cols: 200}); err == nil {
-		p.modes, err = withoutEcho(int(slave.Fd()))
-	}
-	if err == nil {
+	if p.modes, err = withoutEcho(int(slave.Fd())); err == nil {
 		p.terminal, p.cmd, p.stdin, p.pipes[0] = true, cmd, master, master
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setctty: true} // of its standard input
@@ -34,6 +32,51 @@ func (p *Process) launchOnTerminal(cmd *exec.Cmd) error {
 	p.readers.Go(func() { p.read(Stdout) })
 	go p.watchEnd()
 	return nil
+}
+
+// openOutputTerminal returns both ends of a pseudo-terminal that passes on what is printed as it is. A program that
+// prints to a terminal does so at once, or at the end of each line, where on a pipe it waits until there is enough.
+func openOutputTerminal() (ours, theirs *os.File, err error) {
+	master, slave, err := openTerminal()
+	if err != nil {
+		return nil, nil, err
+	}
+	modes, err := withoutEcho(int(slave.Fd()))
+	if err == nil {
+		modes.Oflag &^= unix.OPOST
+		err = unix.IoctlSetTermios(int(slave.Fd()), unix.TCSETS, modes)
+	}
+	if err != nil {
+		master.Close()
+		slave.Close()
+		return nil, nil, err
+	}
+	return master, slave, nil
+}
+
+// openTerminal returns both ends of a new pseudo-terminal of 24 lines of 200 columns. Ours can be waited for without a
+// thread, and has deadlines.
+func openTerminal() (ours, theirs *os.File, err error) {
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open a terminal: %w", err)
+	}
+	ours = os.NewFile(uintptr(fd), "/dev/ptmx")
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 200})
+	}
+	if err == nil {
+		theirs, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		ours.Close()
+		return nil, nil, fmt.Errorf("open a terminal: %w", err)
+	}
+	return ours, theirs, nil
 }
 
 // withoutEcho has a terminal show only what is printed.

@@ -4,6 +4,7 @@ package target
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 )
 
@@ -12,6 +13,8 @@ type termios struct{}
 func (p *Process) launchOnTerminal(*exec.Cmd) error {
 	return errors.New("on this operating system it cannot be given a terminal: use --no-pty")
 }
+
+func openOutputTerminal() (ours, theirs *os.File, err error) { return nil, nil, errors.ErrUnsupported }
 
 func (p *Process) isCanonical() bool { return false }
 
