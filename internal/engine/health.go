@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/chatprobe/chatprobe/internal/transcript"
@@ -20,16 +19,19 @@ type health struct {
 	cause string // why it is gone for good
 }
 
-// met notes how a play found its target: f is why it did not, or nil.
-func (h *health) met(sc string, f *failure) {
+// notStarted is why plays are blocked whose target did not start.
+const notStarted = "the target did not start"
+
+// met notes how a play found its target: why not, or "" where it did.
+func (h *health) met(why string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if f == nil {
+	if why == "" {
 		h.lost = 0
 		return
 	}
-	if h.lost++; h.lost >= maxLost && h.cause == "" {
-		h.cause = fmt.Sprintf("the target is gone for good; last, for %s: %s", sc, f.got)
+	if h.lost++; h.lost >= maxLost {
+		h.cause = why
 	}
 }
 

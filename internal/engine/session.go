@@ -260,8 +260,9 @@ func (s *Session) playOnce(ctx context.Context, sc *scenario.Scenario, how manne
 		}
 		f.where = "before the first step, the target is started"
 		s.judge(&run, sc, nil, f)
-		if own != nil {
-			s.health.met(sc.Name, f)
+		if own != nil && ctx.Err() == nil {
+			run.Reason = notStarted // the same for all, so that they are told once
+			s.health.met(notStarted)
 		}
 		return run, f
 	}
@@ -273,10 +274,11 @@ func (s *Session) playOnce(ctx context.Context, sc *scenario.Scenario, how manne
 	p := s.newPlay(ctx, sc, &run, target, how)
 	step, f := p.perform()
 	run.Seconds = time.Since(p.began).Seconds()
-	if f == nil || !f.unreachable {
-		s.health.met(sc.Name, nil)
-	} else if s.Shared {
-		s.health.met(sc.Name, f)
+	switch {
+	case f == nil || !f.unreachable:
+		s.health.met("")
+	case s.Shared:
+		s.health.met("the target cannot be reached any more: " + f.got)
 	}
 	s.judge(&run, sc, step, f)
 	p.describe(&run, f)
