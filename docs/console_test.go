@@ -20,7 +20,7 @@ import (
 )
 
 // programsOf are the Python programs that a page calls by these names, and what
-// they are called with. A server.py makes one mistake and is correct in all
+// they are called with; PORT is their first argument, and ALL are all of them. A server.py makes one mistake and is correct in all
 // else, so that what it is told does not depend on how fast this machine is.
 var programsOf = map[string]map[string]string{
 	"README.md":        {"server.py": "framed/wrong/wrong.py second-frame-in-segment-lost PORT --roster 500"},
@@ -28,6 +28,8 @@ var programsOf = map[string]map[string]string{
 	"docs/lines.md":    {"server.py": "lines/wrong/wrong.py second-line-lost PORT"},
 	"docs/direct.md":   {"server.py": "direct/wrong/wrong.py two-answers PORT"},
 	"docs/datagram.md": {"server.py": "datagram/wrong/wrong.py second-greeting-doubles PORT"},
+	"docs/servers.md":  {"server.py": "framed/wrong/wrong.py none PORT", "own.py": "framed/wrong/wrong.py none PORT"},
+	"docs/clients.md":  {"client.py": "../clients/framed/naive/blocking.py ALL"},
 	"docs/writing.md": {
 		"server.py": "lines/wrong/wrong.py second-line-lost PORT",
 		"words.py":  "variants.py words PORT",
@@ -109,7 +111,7 @@ func newShell(t *testing.T, p *page) *shell {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.write(name, fmt.Sprintf("import runpy, sys\nsys.argv = [%q] + %q.replace('PORT', sys.argv[1]).split()\n"+
+		s.write(name, fmt.Sprintf("import runpy, sys\nsys.argv = [%q] + %q.replace('PORT', (sys.argv + ['0'])[1]).replace('ALL', ' '.join(sys.argv[1:])).split()\n"+
 			"runpy.run_path(sys.argv[0], run_name='__main__')\n", file, arguments))
 	}
 	return s

@@ -25,13 +25,14 @@ import (
 //	err := w.Flush()
 //
 // Every write becomes a packet (or several, if it is long), which the other side
-// confirms at once. The first error stops all writing and is returned by Flush.
+// confirms at once. Bytes that are not known any more can be left out: see
+// [Recording.Cut]. The first error stops all writing and is returned by Flush.
 // A Writer is not safe for concurrent use.
 type Writer struct {
 	buf    *bufio.Writer
 	file   *pcapgo.Writer
 	packet gopacket.SerializeBuffer
-	opened uint32 // connections so far
+	opened uint32 // connections so far, and attempts
 	err    error
 }
 
@@ -48,7 +49,8 @@ const (
 	// over the loopback interface.
 	maxSegment = 1<<16 - 512
 	// maxDatagramBody is the most that UDP can carry over IPv4.
-	maxDatagramBody = 1<<16 - 1 - 20 - 8
+	maxDatagramBody = 1<<16 - 1 - 20 - udpHeader
+	udpHeader       = 8
 )
 
 // NewWriter begins a capture: a pcap file of raw IP packets, with times in
@@ -74,6 +76,28 @@ func (w *Writer) Flush() error {
 // Open records that client has connected to server. Both must have addresses of
 // the same family.
 func (w *Writer) Open(at time.Time, client, server netip.AddrPort) *Recording {
+	r := w.attempt(at, client, server)
+	r.segment(at, false, &layers.TCP{SYN: true, ACK: true}, nil)
+	r.next[1]++
+	r.segment(at, true, &layers.TCP{ACK: true}, nil)
+	return r
+}
+
+// Refused records that client tried to connect to server, where nothing
+// listens: a SYN that is answered by a reset.
+func (w *Writer) Refused(at time.Time, client, server netip.AddrPort) {
+	r := w.attempt(at, client, server)
+	r.next[1] = 0 // who refuses has no numbers
+	r.Reset(at, false)
+}
+
+// Unanswered records that client tried to connect to server and heard nothing.
+func (w *Writer) Unanswered(at time.Time, client, server netip.AddrPort) {
+	w.attempt(at, client, server)
+}
+
+// attempt writes the SYN of a connection.
+func (w *Writer) attempt(at time.Time, client, server netip.AddrPort) *Recording {
 	w.opened++
 	// The numbers are fixed, so that the same run writes the same file, and
 	// differ, so that the same ends may meet again.
@@ -84,9 +108,6 @@ func (w *Writer) Open(at time.Time, client, server netip.AddrPort) *Recording {
 	}
 	r.segment(at, true, &layers.TCP{SYN: true}, nil)
 	r.next[0]++
-	r.segment(at, false, &layers.TCP{SYN: true, ACK: true}, nil)
-	r.next[1]++
-	r.segment(at, true, &layers.TCP{ACK: true}, nil)
 	return r
 }
 
@@ -98,6 +119,19 @@ func (r *Recording) Data(at time.Time, fromClient bool, b []byte) {
 		r.next[side(fromClient)] += uint32(n)
 		r.segment(at, !fromClient, &layers.TCP{ACK: true}, nil)
 		b = b[n:]
+	}
+}
+
+// Cut records that one side has sent n bytes which are not known any more. They
+// become packets of which only the headers were captured, as with a snapshot
+// length: the numbers that follow are right, and readers say what is missing.
+func (r *Recording) Cut(at time.Time, fromClient bool, n int64) {
+	for n > 0 {
+		size := int(min(n, maxSegment))
+		r.cut(at, fromClient, &layers.TCP{ACK: true}, make([]byte, size), size)
+		r.next[side(fromClient)] += uint32(size)
+		r.segment(at, !fromClient, &layers.TCP{ACK: true}, nil)
+		n -= int64(size)
 	}
 }
 
@@ -127,6 +161,11 @@ func side(fromClient bool) int {
 
 // segment writes a packet of the connection.
 func (r *Recording) segment(at time.Time, fromClient bool, t *layers.TCP, b []byte) {
+	r.cut(at, fromClient, t, b, 0)
+}
+
+// cut writes a packet of the connection without its last bytes, missing of them.
+func (r *Recording) cut(at time.Time, fromClient bool, t *layers.TCP, b []byte, missing int) {
 	i := side(fromClient)
 	from, to := r.ends[i], r.ends[1-i]
 	t.SrcPort, t.DstPort = layers.TCPPort(from.Port()), layers.TCPPort(to.Port())
@@ -138,7 +177,7 @@ func (r *Recording) segment(at time.Time, fromClient bool, t *layers.TCP, b []by
 		// A window of 64 KiB × 128, so that no packet seems to exceed it.
 		t.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindWindowScale, OptionLength: 3, OptionData: []byte{7}}}
 	}
-	r.w.write(at, from, to, t, b)
+	r.w.write(at, from, to, t, b, missing)
 }
 
 // Datagram records a UDP datagram.
@@ -146,7 +185,7 @@ func (w *Writer) Datagram(at time.Time, from, to netip.AddrPort, b []byte) {
 	if len(b) > maxDatagramBody && w.err == nil {
 		w.err = fmt.Errorf("a datagram of %d bytes is longer than UDP allows", len(b))
 	}
-	w.write(at, from, to, &layers.UDP{SrcPort: layers.UDPPort(from.Port()), DstPort: layers.UDPPort(to.Port())}, b)
+	w.write(at, from, to, &layers.UDP{SrcPort: layers.UDPPort(from.Port()), DstPort: layers.UDPPort(to.Port())}, b, 0)
 }
 
 // transport is TCP or UDP, whose checksum covers the addresses.
@@ -155,7 +194,9 @@ type transport interface {
 	SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
 }
 
-func (w *Writer) write(at time.Time, from, to netip.AddrPort, t transport, b []byte) {
+// write writes a packet with the payload b, of which so many bytes at the end
+// are left out of the file.
+func (w *Writer) write(at time.Time, from, to netip.AddrPort, t transport, b []byte, missing int) {
 	if w.err != nil {
 		return
 	}
@@ -173,7 +214,12 @@ func (w *Writer) write(at time.Time, from, to netip.AddrPort, t transport, b []b
 		return
 	}
 	data := w.packet.Bytes()
-	w.err = w.file.WritePacket(gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(data), Length: len(data)}, data)
+	if header := data[len(data)-len(b)-udpHeader:]; t.LayerType() == layers.LayerTypeUDP && header[6]|header[7] == 0 {
+		header[6], header[7] = 0xff, 0xff // the same sum; 0 would mean that there is none
+	}
+	size := len(data)
+	data = data[:size-missing]
+	w.err = w.file.WritePacket(gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(data), Length: size}, data)
 }
 
 func networkLayer(from, to netip.Addr, t transport) (gopacket.NetworkLayer, error) {

@@ -2,6 +2,7 @@ package pcap
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net/netip"
@@ -42,6 +43,9 @@ func written(t *testing.T) (file []byte, want map[string]string) {
 	r6.Reset(tick(), true)
 	again := w.Open(tick(), client, server)
 	again.Data(tick(), true, []byte("back"))
+	w.Refused(tick(), client6, server6)
+	w.Refused(tick(), client6, server6)
+	w.Unanswered(tick(), netip.AddrPortFrom(client.Addr(), 0), server)
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +53,9 @@ func written(t *testing.T) (file []byte, want map[string]string) {
 		"1>": "hello" + long + "bye|closed", "1<": "HELLO|closed",
 		"2>": "|reset", "2<": "welcome|reset",
 		"3>": "back" + up, "3<": up,
+		"4>": "|reset", "4<": "|reset",
+		"5>": "|reset", "5<": "|reset",
+		"6>": up, "6<": up,
 		"udp": "50000>4445 a datagram;50001>4445 ;",
 	}
 }
@@ -88,6 +95,13 @@ func TestWriterInTshark(t *testing.T) {
 	if err := os.WriteFile(name, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	faultless(t, tshark, name)
+	followed(t, tshark, name, file)
+}
+
+// faultless fails the test if tshark finds anything wrong with a capture.
+func faultless(t *testing.T, tshark, name string) {
+	t.Helper()
 	out, err := exec.Command(tshark, "-r", name, "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
 		"-Y", "_ws.malformed || tcp.checksum.status == 0 || udp.checksum.status == 0 || ip.checksum.status == 0 || (tcp.analysis.flags && !tcp.analysis.reused_ports)").Output()
 	if err != nil {
@@ -96,7 +110,39 @@ func TestWriterInTshark(t *testing.T) {
 	if len(out) > 0 {
 		t.Errorf("tshark finds fault with\n%s", out)
 	}
-	followed(t, tshark, name, file)
+}
+
+// TestWriterCut: what is not known is told, and what follows is in its place.
+func TestWriterCut(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	w := NewWriter(&b)
+	r := w.Open(epoch, client, server)
+	r.Data(epoch, false, []byte("known"))
+	r.Cut(epoch, false, 200_000)
+	r.Cut(epoch, true, 1)
+	r.Data(epoch, false, []byte("known again"))
+	r.Close(epoch, true)
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	l, stats := listen(t, b.Bytes())
+	l.want(t, map[string]string{
+		"1>": "[1 missing]|closed",
+		"1<": "known[65024 missing][65024 missing][65024 missing][4928 missing]known again" + up,
+	})
+	if stats.Missing != 200_001 || stats.Repeated+stats.Conflict+stats.Other != 0 {
+		t.Errorf("counted %+v", stats)
+	}
+	if b.Len() > 2000 {
+		t.Errorf("%d bytes for what is not there", b.Len())
+	}
+	tshark := tool(t, "tshark")
+	name := filepath.Join(t.TempDir(), "cut.pcap")
+	if err := os.WriteFile(name, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	faultless(t, tshark, name)
 }
 
 func TestWriterErrors(t *testing.T) {
@@ -133,3 +179,24 @@ func TestWriterErrors(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// A checksum of 0 means that there is none, which IPv6 does not allow. Of all
+// datagrams of two bytes one has that sum.
+func TestWriterChecksumIsNeverZero(t *testing.T) {
+	var b bytes.Buffer
+	w := NewWriter(&b)
+	for i := range 1 << 16 {
+		w.Datagram(epoch, client6, server6, []byte{byte(i >> 8), byte(i)})
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	const fileHeader, record, size = 24, 16, 40 + udpHeader + 2
+	var sums [1 << 16]int
+	for file := b.Bytes()[fileHeader:]; len(file) > 0; file = file[record+size:] {
+		sums[binary.BigEndian.Uint16(file[record+46:])]++
+	}
+	if sums[0] != 0 || sums[0xffff] == 0 {
+		t.Errorf("%d checksums of 0, %d of 0xffff", sums[0], sums[0xffff])
+	}
+}

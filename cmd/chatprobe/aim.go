@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"regexp"
@@ -150,7 +151,9 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (part, erro
 			config.Told, config.NoTerminal = told(command, f.stdin, f.answers), f.pipes
 			return part{program: launchProgram(c, answers), config: config}, nil
 		}
-		launch := launchFleet(target.NewFleet(c), c)
+		fleet := target.NewFleet(c)
+		launch := launchFleet(fleet, c)
+		p.manner = func() string { return f.describe(fleet) }
 		if f.isolate == perSuite {
 			config.Shared = true
 			var end func()
@@ -164,6 +167,9 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (part, erro
 			return part{}, err
 		}
 		p.target = addr
+		p.manner = func() string {
+			return fmt.Sprintf("one scenario after another, with names of their own in each (--seed %d gives the same)", config.Seed)
+		}
 		config.Shared = true
 		return part{launch: launchAddress(s.Protocol.Transport, addr), config: config}, nil
 	}
@@ -176,6 +182,30 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (part, erro
 	config.Settings = of(s, b.Settings)
 	maps.Copy(config.Settings, of(s, p.config.Settings))
 	return part{launch: b.Launch, config: config}, nil
+}
+
+// describe says how the program was found and started, where that is not what
+// one would expect.
+func (f *targetFlags) describe(fleet *target.Fleet) string {
+	var words []string
+	switch own := fleet.OwnPort(); {
+	case own == 0:
+	case f.portFrom != "":
+		words = append(words, fmt.Sprintf("its port is what it printed, such as %d", own))
+	case fleet.Alone() && f.isolate == perSuite:
+		words = append(words, fmt.Sprintf("it always listens on port %d", own))
+	case fleet.Alone():
+		words = append(words, fmt.Sprintf("it always listens on port %d, so one scenario is played at a time", own))
+	default:
+		words = append(words, fmt.Sprintf("it picks a port itself, such as %d", own))
+	}
+	if f.isolate == perSuite {
+		words = append(words, "it was started once for all scenarios")
+	}
+	if lacks := target.Lacks(); lacks != "" {
+		words = append(words, lacks)
+	}
+	return strings.Join(words, "; ")
 }
 
 // told are the placeholders that a client program is told something by.

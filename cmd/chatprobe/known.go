@@ -287,7 +287,15 @@ func (l knownList) apply(r *transcript.Report) {
 			lines[name] = append(lines[name], i)
 		}
 	}
+	// Where nothing could be tested at all, that is not what was known.
+	useless := map[string]bool{}
+	for _, s := range r.Suites {
+		useless[s.Name] = s.Finding != ""
+	}
 	for name, run := range runs {
+		if useless[run.Suite] {
+			continue
+		}
 		switch run.Verdict {
 		case transcript.Fail, transcript.Warn, transcript.Blocked:
 			l.excuse(run, lines[name])

@@ -22,7 +22,8 @@ type plan struct {
 	target string
 	parts  []part
 	config engine.Config
-	ends   []func() // what is to be ended when all is played
+	ends   []func()      // what is to be ended when all is played
+	manner func() string // how the target was started, known when all is played
 }
 
 type part struct {
@@ -148,6 +149,9 @@ func (p *plan) play(ctx context.Context, r *transcript.Report) {
 		})
 	}
 	sessions.Wait()
+	if p.manner != nil {
+		r.Manner = p.manner()
+	}
 	r.Suites = headers
 	for _, list := range runs {
 		r.Runs = append(r.Runs, list...)

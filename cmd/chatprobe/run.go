@@ -129,9 +129,10 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, names, com
 	if err != nil {
 		return err
 	}
-	w.ignore(f.writeKnown, f.record)
-	for _, o := range outputs {
-		w.ignore(o.file)
+	for _, o := range append(outputs, output{file: f.writeKnown}, output{file: f.record}) {
+		if o.file != "" && o.file != "-" {
+			w.ignore(o.file)
+		}
 	}
 	return watchLoop(ctx, w, stdout, once)
 }
@@ -179,6 +180,10 @@ func (f *runFlags) once(ctx context.Context, stdout, stderr io.Writer, names, co
 	if f.verbose {
 		plan.narrate(stdout)
 	}
+	recorded, err := plan.record(f.record)
+	if err != nil {
+		return nil, err
+	}
 	plan.play(ctx, r)
 	r.Seconds = time.Since(started).Seconds()
 	known.apply(r)
@@ -193,7 +198,7 @@ func (f *runFlags) once(ctx context.Context, stdout, stderr io.Writer, names, co
 			return nil, cannot("%w", err)
 		}
 	}
-	return r, nil
+	return r, recorded()
 }
 
 // report prints the table and writes all other outputs. The table makes way

@@ -26,7 +26,7 @@ func DialUDP(addr string) func(ctx context.Context, receiveBuffer int) (net.Conn
 			return nil, err
 		}
 		_ = conn.SetReadBuffer(udpBuffer)
-		return &udpConn{conn, remote.AddrPort()}, nil
+		return &udpConn{UDPConn: conn, server: remote.AddrPort()}, nil
 	}
 }
 
@@ -48,7 +48,7 @@ func DialUDPAnew(addr string) func(ctx context.Context, receiveBuffer int) (net.
 		}
 		_ = conn.Close()
 		_ = fresh.SetReadBuffer(udpBuffer)
-		return &udpConn{fresh, u.server}, nil
+		return &udpConn{UDPConn: fresh, server: u.server}, nil
 	}
 }
 
@@ -59,6 +59,7 @@ const udpBuffer = 4 << 20
 type udpConn struct {
 	*net.UDPConn
 	server netip.AddrPort
+	sender netip.AddrPort // of what was read last
 }
 
 // Read takes one datagram from the server.
@@ -66,10 +67,15 @@ func (c *udpConn) Read(b []byte) (int, error) {
 	for {
 		n, from, err := c.ReadFromUDPAddrPort(b)
 		if err != nil || from.Addr().Unmap() == c.server.Addr().Unmap() {
+			c.sender = from
 			return n, err
 		}
 	}
 }
+
+// Sender is who sent what Read has returned last: the server, from whichever
+// port. Only who calls Read may ask.
+func (c *udpConn) Sender() netip.AddrPort { return c.sender }
 
 // Write sends one datagram to the server.
 func (c *udpConn) Write(b []byte) (int, error) { return c.WriteToUDPAddrPort(b, c.server) }

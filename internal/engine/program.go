@@ -89,9 +89,11 @@ type host struct {
 
 	listener net.Listener
 	packets  *hostSocket // over UDP
+	record   Recording   // empty where nothing is taken down
 
 	// Only the player touches these.
 	typed     int      // where in what is shown the last typing was
+	prompt    string   // what stood on the last line then
 	echoed    string   // what was typed then, if the program shows it itself
 	found     [][2]int // what steps have found behind that
 	forbidden []string // bytes that must not be printed
@@ -111,6 +113,9 @@ func (s *Session) playProgram(ctx context.Context, sc *scenario.Scenario, how ma
 	h.client = p.newClient("program", false)
 	h.client.name = userName
 	p.host = h
+	if s.Record != nil {
+		h.record = s.Record(&run, how.slow)
+	}
 	var step *scenario.Step
 	var f *failure
 	if err := h.open(); err != nil {
@@ -127,6 +132,9 @@ func (s *Session) playProgram(ctx context.Context, sc *scenario.Scenario, how ma
 	h.close()
 	p.readers.Wait()
 	run.Notes = p.notes
+	if h.record.Done != nil {
+		h.record.Done(run)
+	}
 	return run, f
 }
 
@@ -191,6 +199,7 @@ func (h *host) accept() {
 		if err != nil {
 			return
 		}
+		conn = h.recorded(conn)
 		h.play.mu.Lock()
 		late := h.closed || len(h.waiting) > 100
 		if !late {
@@ -202,6 +211,14 @@ func (h *host) accept() {
 		}
 		h.play.changed()
 	}
+}
+
+// recorded is the same connection, taken down if that is wanted.
+func (h *host) recorded(conn net.Conn) net.Conn {
+	if h.record.Conn == nil {
+		return conn
+	}
+	return h.record.Conn(conn)
 }
 
 // shut takes no more connections: there is no server any more.
@@ -270,7 +287,7 @@ func (h *host) start(with map[string]scenario.Value) *failure {
 	}
 	program.Notify(p.changed)
 	if h.packets != nil {
-		h.take(h.packets)
+		h.take(h.recorded(h.packets))
 	}
 	return nil
 }

@@ -182,7 +182,9 @@ func (h *host) types(do scenario.Types) *failure {
 		return harnessError(err)
 	}
 	h.rest()
-	_, h.typed = h.program.Shown(0)
+	var shown string
+	shown, h.typed = h.program.Shown(0)
+	h.prompt = shown[strings.LastIndexByte(shown, '\n')+1:]
 	h.found, h.echoed = nil, ""
 	if h.program.Echoes != nil && h.program.Echoes() {
 		h.echoed = text
@@ -228,7 +230,7 @@ func (h *host) shows(do scenario.Shows) *failure {
 		return nil
 	}
 	shown, _ := h.program.Shown(h.typed)
-	shown = strings.TrimSpace(h.withoutEcho(shown))
+	shown = strings.Trim(h.withoutEcho(shown), "\x00 \t\r\n")
 	got := fmt.Sprintf("it showed nothing within %s", round(p.deadline))
 	switch how, exited := p.exited(); {
 	case exited && shown == "":
@@ -278,13 +280,17 @@ func (h *host) find(want printed) bool {
 	return false
 }
 
-// withoutEcho takes out what the program shows only because it was typed. The
-// offsets of what comes after it stay.
+// withoutEcho takes out what the program shows only because it was typed: at
+// the beginning, perhaps behind its prompt drawn again. Not every line editor
+// shows it. The offsets of what comes after it stay.
 func (h *host) withoutEcho(text string) string {
-	if h.echoed == "" {
-		return text
+	for _, before := range []string{"", h.prompt, "\n" + h.prompt} {
+		if h.echoed != "" && strings.HasPrefix(text, before+h.echoed) {
+			end := len(before) + len(h.echoed)
+			return strings.Repeat("\x00", end) + text[end:]
+		}
 	}
-	return strings.Replace(text, h.echoed, strings.Repeat("\x00", len(h.echoed)), 1)
+	return text
 }
 
 func (h *host) exits(do scenario.ProgramExits) *failure {

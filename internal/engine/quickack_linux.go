@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,7 +11,11 @@ import (
 // algorithm holds back a second small message until the first one is
 // acknowledged, which would otherwise take the kernel 40 ms.
 func quickAck(conn net.Conn) {
-	tcp, ok := conn.(*net.TCPConn)
+	// Not *net.TCPConn: the connection may be one that is taken down.
+	tcp, ok := conn.(interface {
+		syscall.Conn
+		SetLinger(seconds int) error // which UDP has not
+	})
 	if !ok {
 		return
 	}

@@ -59,6 +59,9 @@ func (c *client) read(conn net.Conn, number int, resume <-chan struct{}) {
 		}
 		stop := c.over != notOver
 		p.mu.Unlock()
+		if err == io.EOF && p.host != nil {
+			_ = conn.Close() // as servers do: the program may be waiting for that
+		}
 		p.changed()
 		if stop {
 			return

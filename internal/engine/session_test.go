@@ -110,16 +110,17 @@ func TestLaunchFails(t *testing.T) {
 	for _, test := range []struct {
 		err     error
 		verdict string
+		reason  string
 	}{
-		{&TargetError{errors.New("the program exited with status 1 before it listened")}, "blocked blocked"},
-		{errors.New("no such file"), "error error"},
+		{&TargetError{errors.New("the program exited with status 1 before it listened")}, "blocked blocked", notStarted},
+		{errors.New("no such file"), "error error", "no such file"},
 	} {
 		for _, trust := range []bool{false, true} {
 			config := trusted()
 			config.Trusted = trust
 			s := &Session{Suite: suite, Launch: func(context.Context) (*Target, error) { return nil, test.err }, Config: config}
 			header, runs := s.Run(t.Context(), suite.Scenarios)
-			if got := verdicts(runs); got != test.verdict || trust && runs[0].Reason != test.err.Error() {
+			if got := verdicts(runs); got != test.verdict || trust && (runs[0].Reason != test.reason || runs[0].Failure.Got != test.err.Error()) {
 				t.Errorf("%v: %s %q", test.err, got, runs[0].Reason)
 			}
 			if !trust && header.Finding != test.err.Error() {

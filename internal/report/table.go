@@ -107,6 +107,9 @@ func (t Table) header(b *bytes.Buffer, r *transcript.Report) {
 		}
 	}
 	t.paragraph(b, 0, "target: "+clean(r.Target))
+	if r.Manner != "" {
+		t.paragraph(b, 0, clean(r.Manner))
+	}
 	for _, s := range r.Suites {
 		var known []string
 		for _, set := range s.Settings {

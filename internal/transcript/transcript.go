@@ -46,8 +46,9 @@ const (
 type Report struct {
 	Schema  string    `json:"schema"`
 	Version string    `json:"version"`
-	Target  string    `json:"target"` // address, command line, or "built-in reference server"
-	Seed    uint64    `json:"seed"`   // what names and tokens were derived from
+	Target  string    `json:"target"`           // address, command line, or "built-in reference server"
+	Manner  string    `json:"manner,omitempty"` // how the target was started or shared, in a sentence; empty if as usual
+	Seed    uint64    `json:"seed"`             // what names and tokens were derived from
 	Strict  bool      `json:"strict,omitempty"`
 	Started time.Time `json:"started"`
 	Seconds float64   `json:"seconds"` // wall time of the whole invocation

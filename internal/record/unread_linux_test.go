@@ -1,0 +1,3 @@
+package record
+
+func resetsUnread() bool { return true }
