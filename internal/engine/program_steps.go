@@ -191,7 +191,11 @@ func (h *host) types(do scenario.Types) *failure {
 	}
 	body := transcript.NewBody([]byte(text))
 	h.play.record(event{Event: transcript.Event{Kind: transcript.Typed, Body: &body}})
-	return h.keyboard(h.program.Type(text, !do.NoEnter))
+	f := h.keyboard(h.program.Type(text, !do.NoEnter))
+	if do.NoEnter {
+		h.rest() // what comes next is meant to find half a line
+	}
+	return f
 }
 
 // keyboard says why something could not be typed.

@@ -207,8 +207,8 @@ func TestProgram(t *testing.T) {
 		want   transcript.Verdict
 		reason string
 	}{
-		{"sends what is typed", &puppet{}, []string{arrive, "program types: {say: {text: hello}}", "program sends: {say: {text: hello}}\n        next: yes", "program sends nothing:"}, transcript.Pass, ""},
-		{"half a line is kept", &puppet{}, []string{arrive, "program types: he\n        enter: no", heard, "program shows: hello", "program types: llo", "program sends: {say: {text: hello}}"}, transcript.Pass, ""},
+		{"sends what is typed", &puppet{}, []string{arrive, "program types: {say: {text: hello}}", "program sends: {say: {text: hello}}\nnext: yes", "program sends nothing:"}, transcript.Pass, ""},
+		{"half a line is kept", &puppet{}, []string{arrive, "program types: he\nenter: no", heard, "program shows: hello", "program types: llo", "program sends: {say: {text: hello}}"}, transcript.Pass, ""},
 		{"answers nothing", &puppet{}, []string{arrive, heard, "program shows: hello", "program sends nothing:"}, transcript.Pass, ""},
 		{"answers", &puppet{chatty: true}, []string{arrive, heard, "program shows: hello", "program sends nothing:"}, transcript.Fail, "it sent a message"},
 		{"shows nothing", &puppet{deaf: true}, []string{arrive, heard, "program shows: hello"}, transcript.Fail, "it showed nothing within 300ms"},
