@@ -235,14 +235,14 @@ func (h *host) shows(do scenario.Shows) *failure {
 	}
 	shown, _ := h.program.Shown(h.typed)
 	shown = strings.Trim(h.withoutEcho(shown), "\x00 \t\r\n")
-	got := fmt.Sprintf("it showed nothing within %s", round(p.deadline))
+	got := fmt.Sprintf("it showed nothing within %s", round(p.waited))
 	switch how, exited := p.exited(); {
 	case exited && shown == "":
 		got = "it showed nothing, and the program " + how
 	case exited:
 		got = "it did not, and the program " + how
 	case shown != "":
-		got = fmt.Sprintf("it did not within %s", round(p.deadline))
+		got = fmt.Sprintf("it did not within %s", round(p.waited))
 	}
 	if shown != "" {
 		if len(shown) > 300 {
