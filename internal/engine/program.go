@@ -226,6 +226,9 @@ func (h *host) shut() {
 	if h.listener != nil {
 		_ = h.listener.Close()
 	}
+	if h.packets != nil && h.program == nil {
+		_ = h.packets.Close() // else it is the connection
+	}
 	h.play.mu.Lock()
 	h.closed = true
 	waiting := h.waiting

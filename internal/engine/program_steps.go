@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/transcript"
@@ -306,6 +307,8 @@ func (h *host) exits(do scenario.ProgramExits) *failure {
 		expected += " with status 0"
 	case scenario.ExitFailure:
 		expected += " with a status that is not 0"
+	case scenario.ExitCleanly:
+		expected += " without the trace of an error"
 	}
 	e := p.wait(p.deadline, nil, func() bool { _, ended := p.exited(); return ended })
 	if e != met && e != gone {
@@ -317,6 +320,7 @@ func (h *host) exits(do scenario.ProgramExits) *failure {
 	case do.Status == "":
 	case crashed.Match(out):
 		return fail(nil, expected, "it ended with the trace of an error (%s)", end.How)
+	case do.Status == scenario.ExitCleanly:
 	case (end.Status == 0) != (do.Status == scenario.ExitSuccess):
 		return fail(nil, expected, "it %s", end.How)
 	}
@@ -341,6 +345,9 @@ func (h *host) checkPrinted() *failure {
 	out, _ := h.program.Printed(0)
 	for _, text := range h.forbidden {
 		if bytes.Contains(out, []byte(text)) {
+			if strings.IndexFunc(text, unicode.IsControl) < 0 {
+				return fail(nil, fmt.Sprintf("the program never prints %q", text), "it printed that")
+			}
 			return fail(nil, fmt.Sprintf("the program does not pass on the bytes %q as they are", text), "it printed them, and a terminal obeys them")
 		}
 	}

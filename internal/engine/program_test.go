@@ -51,12 +51,12 @@ type puppet struct {
 	told   Invocation
 }
 
-func (u *puppet) launch(_ context.Context, how Invocation) (*Program, error) {
-	if u.startError != nil {
-		return nil, u.startError
+func (p *puppet) launch(_ context.Context, how Invocation) (*Program, error) {
+	if p.startError != nil {
+		return nil, p.startError
 	}
-	p := &puppet{chatty: u.chatty, deaf: u.deaf, raw: u.raw, echo: u.echo, mute: u.mute, trace: u.trace, status: u.status,
-		stays: u.stays, lingers: u.lingers, changed: u.changed, told: how}
+	p = &puppet{chatty: p.chatty, deaf: p.deaf, raw: p.raw, echo: p.echo, mute: p.mute, trace: p.trace, status: p.status,
+		stays: p.stays, lingers: p.lingers, changed: p.changed, told: how}
 	go p.run()
 	return &Program{
 		Shown: func(from int) (string, int) {
@@ -227,6 +227,8 @@ func TestProgram(t *testing.T) {
 		{"ends with a status", &puppet{status: 3}, []string{arrive, "server closes:", "program exits: success"}, transcript.Fail, "it exited"},
 		{"ends with none", &puppet{}, []string{arrive, "server closes:", "program exits: failure"}, transcript.Fail, "it exited"},
 		{"ends with a trace", &puppet{trace: true, status: 1}, []string{arrive, "server closes:", "program exits: failure"}, transcript.Fail, "it ended with the trace of an error (exited)"},
+		{"ends cleanly", &puppet{status: 3}, []string{arrive, "server closes:", "program exits: cleanly"}, transcript.Pass, ""},
+		{"ends with a trace, whatever the status", &puppet{trace: true}, []string{arrive, "server closes:", "program exits: cleanly"}, transcript.Fail, "it ended with the trace of an error (exited)"},
 		{"finds no server", &puppet{}, []string{"server closes:", "program starts:", "program shows: no server", "program exits: failure"}, transcript.Pass, ""},
 		{"is told another name", &puppet{}, []string{"program starts: {user: carol}", "program sends: {login: {user: carol}}"}, transcript.Pass, ""},
 		{"cannot be told a url", &puppet{}, []string{"program starts: {url: x}", "program sends: login"}, transcript.Skip, "needs {url} in the command"},

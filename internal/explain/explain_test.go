@@ -278,6 +278,7 @@ the server must end within 2 s.
 - program disconnects:
 - program exits: success
 - program exits: failure
+- program exits: cleanly
 - program restores the terminal:
 - server sends text: x
 - program input ends:
@@ -300,6 +301,7 @@ the program must connect within 2 s.
 the program must end its connection within 2 s.
 the program must end within 2 s, with status 0.
 the program must end within 2 s, with a status that is not 0.
+the program must end within 2 s, without the trace of an error.
 the program must leave the terminal as it found it.
 the server sends "x", raw.
 the input of the program ends.

@@ -100,6 +100,8 @@ func (n *narrator) ofPrograms(do scenario.Action) string {
 			return "the program must end " + deadline + ", with status 0"
 		case scenario.ExitFailure:
 			return "the program must end " + deadline + ", with a status that is not 0"
+		case scenario.ExitCleanly:
+			return "the program must end " + deadline + ", without the trace of an error"
 		}
 		return "the program must end " + deadline
 	case scenario.RestoresTerminal:

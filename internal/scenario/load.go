@@ -210,7 +210,7 @@ func (l *loader) checkTransport() {
 			if !do.How.IsWhole() {
 				why = "a datagram is sent as a whole"
 			}
-		case ServerCloses, ServerResets, ProgramDisconnects:
+		case ServerResets, ProgramDisconnects:
 			if started {
 				why = "UDP has no connections"
 			}

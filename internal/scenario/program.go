@@ -266,8 +266,8 @@ func (l *loader) parseProgramExits(what source.Node, _ map[string]source.Node) A
 	switch {
 	case what.IsNull():
 		status = ""
-	case status != ExitSuccess && status != ExitFailure:
-		l.errs.Add(what.Pos(), "a program exits with %s (status 0) or %s (another one), not %q", ExitSuccess, ExitFailure, what.Raw())
+	case status != ExitSuccess && status != ExitFailure && status != ExitCleanly:
+		l.errs.Add(what.Pos(), "a program exits with %s (status 0), %s (another one) or %s (any), not %q", ExitSuccess, ExitFailure, ExitCleanly, what.Raw())
 	}
 	return ProgramExits{status}
 }

@@ -258,6 +258,7 @@ type ExitStatus string
 const (
 	ExitSuccess ExitStatus = "success" // with status 0
 	ExitFailure ExitStatus = "failure" // with another status
+	ExitCleanly ExitStatus = "cleanly" // with any status
 )
 
 // A Procedure is a named list of steps of the protocol file, done by one

@@ -128,6 +128,7 @@ var verbSteps = []struct{ step, want string }{
 	{"program exits:", "scenario.ProgramExits"},
 	{"program exits: success", "scenario.ProgramExits success"},
 	{"program exits: failure", "scenario.ProgramExits failure"},
+	{"program exits: cleanly", "scenario.ProgramExits cleanly"},
 	{"program sends: {say: {text: x}}\n    times: 3\n    next: yes", "scenario.ProgramSends say times 3 next"},
 	{"program sends one of: [login, {say: {text: x}}]", "scenario.ProgramSends one of login say"},
 	{"program types: {say: {text: {repeat: ab, times: 2}}}", "scenario.Types say abab"},

@@ -1,3 +1,0 @@
-package record
-
-func resetsUnread() bool { return true }

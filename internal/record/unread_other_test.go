@@ -1,5 +1,0 @@
-//go:build !linux
-
-package record
-
-func resetsUnread() bool { return false }
