@@ -141,7 +141,7 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (part, erro
 		}
 		c := target.Command{
 			Args: command, Network: s.Protocol.Transport, ReadyWithin: f.ready, Port: f.port, PortFrom: expression, Type: f.stdin,
-			Dir: f.workdir, Copy: f.workdir != "", Terminal: !f.pipes,
+			User: "alice", Dir: f.workdir, Copy: f.workdir != "", Terminal: !f.pipes,
 		}
 		if f.client {
 			answers, err := parseAnswers(f.answers)

@@ -24,7 +24,10 @@ import (
 // is said where it makes no sense. That happens before anything is started.
 
 // placeholders are what a command may contain.
-var placeholders = []string{"port", "host", "user", "url"}
+var placeholders = []string{"port", "host", "user"}
+
+// clientPlaceholders are what that of a client may contain.
+var clientPlaceholders = []string{"port", "host", "user", "url"}
 
 var placeholder = regexp.MustCompile(`\{([A-Za-z]+)\}`)
 
@@ -34,7 +37,11 @@ func takesPort(command []string) bool {
 }
 
 // checkCommand finds what is misspelt in the command behind --.
-func checkCommand(command []string) error {
+func checkCommand(command []string, isClient bool) error {
+	known := placeholders
+	if isClient {
+		known = clientPlaceholders
+	}
 	if len(command) == 0 {
 		return usage("there is no command behind --")
 	}
@@ -44,14 +51,17 @@ func checkCommand(command []string) error {
 		}
 	}
 	for _, arg := range command[1:] {
-		if !takesPort(command) && (arg == "PORT" || arg == "port") {
+		if !takesPort(command) && !isClient && (arg == "PORT" || arg == "port") {
 			return usage("%s in the command: write {port}, which is replaced by the number of the port", arg)
 		}
 		for _, found := range placeholder.FindAllStringSubmatch(arg, -1) {
-			if slices.Contains(placeholders, found[1]) {
+			if slices.Contains(known, found[1]) {
 				continue
 			}
-			if hint := source.DidYouMean(strings.ToLower(found[1]), placeholders); strings.HasPrefix(hint, "did you mean") {
+			if slices.Contains(clientPlaceholders, found[1]) {
+				return usage("%s in the command: that is for clients, which are tested with --client", found[0])
+			}
+			if hint := source.DidYouMean(strings.ToLower(found[1]), known); strings.HasPrefix(hint, "did you mean") {
 				meant := strings.NewReplacer(`"port"`, "{port}", `"host"`, "{host}", `"user"`, "{user}", `"url"`, "{url}").Replace(hint)
 				return usage("%s in the command: %s", found[0], meant)
 			}

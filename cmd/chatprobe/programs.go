@@ -117,15 +117,15 @@ func (s *session) answer() {
 		return
 	}
 	s.update()
-	text, _ := s.screen.Text(s.asked)
+	text, end := s.screen.Text(s.asked)
 	for s.answered < len(s.answers) {
 		a := s.answers[s.answered]
 		m := a.asked.FindStringIndex(text)
 		if m == nil {
 			return
 		}
-		s.asked += m[1]
 		text = text[m[1]:]
+		s.asked = end - len(text)
 		s.answered++
 		line := fillIn([]string{a.text}, s.how)[0]
 		go func() { _ = s.process.Type(line) }()

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/chatprobe/chatprobe/internal/report"
+	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/transcript"
 )
 
@@ -31,6 +32,8 @@ type runFlags struct {
 	known      string
 	writeKnown string
 	watch      bool
+	repeat     int
+	shuffle    bool
 	seed       uint64
 }
 
@@ -68,7 +71,7 @@ or a wrong file, 3 the probe could not do its work, 130 interrupted.`,
 			names, command := args, []string(nil)
 			if at := cmd.ArgsLenAtDash(); at >= 0 {
 				names, command = args[:at], args[at:]
-				if err := checkCommand(command); err != nil {
+				if err := checkCommand(command, f.client); err != nil {
 					return err
 				}
 			}
@@ -95,6 +98,8 @@ or a wrong file, 3 the probe could not do its work, 130 interrupted.`,
 	flags.StringVar(&f.known, "known-failing", "", "a list of scenarios that are known to fail, in `FILE`: they are warnings, and failures once they pass")
 	flags.StringVar(&f.writeKnown, "write-known-failing", "", "write a list of what fails now to `FILE`, for --known-failing")
 	flags.BoolVar(&f.watch, "watch", false, "play again whenever a file of the server or of the suite changes; what failed comes first")
+	flags.IntVar(&f.repeat, "repeat", 1, "play everything `N` times; a scenario whose verdict changes is flaky, which is an error")
+	flags.BoolVar(&f.shuffle, "shuffle", false, "play scenarios in an order that the seed determines")
 	flags.Uint64Var(&f.seed, "seed", 0, "repeat a run with the names and tokens of this seed (default: random)")
 	return cmd
 }
@@ -139,6 +144,12 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, names, com
 
 // checkOutputs looks whether what the run writes can be written.
 func (f *runFlags) checkOutputs() error {
+	if f.repeat < 1 {
+		return usage("--repeat must be at least 1")
+	}
+	if f.repeat > 1 && (f.record != "" || f.watch) {
+		return usage("--repeat does not go together with --record or --watch")
+	}
 	if f.writeKnown == "" {
 		return nil
 	}
@@ -168,24 +179,19 @@ func (f *runFlags) once(ctx context.Context, stdout, stderr io.Writer, names, co
 			return nil, err
 		}
 	}
-	plan, err := f.plan(suites, settings, command, only)
-	if err != nil {
-		return nil, err
+	var rounds []*transcript.Report
+	for len(rounds) < f.repeat {
+		r, err := f.round(ctx, stdout, suites, settings, command, only, len(rounds))
+		if err != nil {
+			return nil, err
+		}
+		if ctx.Err() != nil && len(rounds) > 0 {
+			break // what was cut short says nothing about those before
+		}
+		rounds = append(rounds, r)
 	}
-	defer plan.end()
-	r := &transcript.Report{
-		Schema: transcript.Schema, Version: version(), Target: plan.target, Seed: plan.config.Seed,
-		Strict: f.strict, Started: started,
-	}
-	if f.verbose {
-		plan.narrate(stdout)
-	}
-	recorded, err := plan.record(f.record)
-	if err != nil {
-		return nil, err
-	}
-	plan.play(ctx, r)
-	r.Seconds = time.Since(started).Seconds()
+	r := combine(rounds)
+	r.Started, r.Seconds = started, time.Since(started).Seconds()
 	known.apply(r)
 	if only != nil {
 		outputs = nil
@@ -198,6 +204,33 @@ func (f *runFlags) once(ctx context.Context, stdout, stderr io.Writer, names, co
 			return nil, cannot("%w", err)
 		}
 	}
+	return r, nil
+}
+
+// round plays everything that is selected one time.
+func (f *runFlags) round(ctx context.Context, stdout io.Writer, suites []*scenario.Suite, settings map[string]string, command, only []string, number int) (*transcript.Report, error) {
+	plan, err := f.plan(suites, settings, command, only)
+	if err != nil {
+		return nil, err
+	}
+	defer plan.end()
+	if number > 0 {
+		plan.config.Seed += uint64(number)
+		for i := range plan.parts {
+			plan.parts[i].config.Seed = plan.config.Seed
+		}
+	}
+	r := &transcript.Report{
+		Schema: transcript.Schema, Version: version(), Target: plan.target, Seed: plan.config.Seed, Strict: f.strict,
+	}
+	if f.verbose {
+		plan.narrate(stdout)
+	}
+	recorded, err := plan.record(f.record)
+	if err != nil {
+		return nil, err
+	}
+	plan.play(ctx, r)
 	return r, recorded()
 }
 

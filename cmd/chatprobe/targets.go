@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/chatprobe/chatprobe/internal/engine"
 	"github.com/chatprobe/chatprobe/internal/target"
@@ -42,6 +43,7 @@ func launchFleet(fleet *target.Fleet, command target.Command) engine.Launch {
 		return &engine.Target{
 			Dial:    dialer(command.Network, p.Addr().String()),
 			OwnPort: chooses,
+			Remark:  lingered(p.Lingered),
 			Strayed: p.Found && command.IsTold(),
 			Printed: func(from int64) ([]byte, int64) { return printedSince(p, from) },
 			Exited: func() (string, bool) {
@@ -57,6 +59,15 @@ func launchFleet(fleet *target.Fleet, command target.Command) engine.Launch {
 			Close:  func() { _ = p.Stop() },
 		}, nil
 	}
+}
+
+// lingered says that a port had to be waited for, and why.
+func lingered(waited time.Duration) string {
+	if waited == 0 {
+		return ""
+	}
+	return fmt.Sprintf("its port could be used again only after %s, because of connections that the instance before had closed: "+
+		"a server that sets SO_REUSEADDR need not wait", waited.Round(100*time.Millisecond))
 }
 
 // blame tells a target that does not do its part from a command that cannot be

@@ -57,6 +57,8 @@ type Target struct {
 	Close func()
 	// OwnPort says that nobody told the server its port: it has chosen it.
 	OwnPort bool
+	// Remark is something to be said about how it was started; empty mostly.
+	Remark string
 	// Strayed says that the server was told its port, and listens on another.
 	Strayed bool
 }
@@ -102,6 +104,9 @@ type Config struct {
 	NoTerminal bool
 	// Seed determines tokens and the suffix of names.
 	Seed uint64
+	// Shuffle plays scenarios in an order that Seed determines; otherwise those
+	// that take long come first.
+	Shuffle bool
 	// Transcripts keeps the events of passing runs too.
 	Transcripts bool
 	// Record, unless nil, is called before each play, and what it returns is

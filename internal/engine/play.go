@@ -132,6 +132,9 @@ func (s *Session) newPlay(ctx context.Context, sc *scenario.Scenario, run *trans
 	if sc.Hidden {
 		p.hidden = p.newClient(hiddenName, false)
 	}
+	if target.Remark != "" {
+		p.note(target.Remark)
+	}
 	if target.Notify != nil {
 		target.Notify(p.changed)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
@@ -62,7 +63,12 @@ func (s *Session) Run(ctx context.Context, list []*scenario.Scenario) (transcrip
 	header.Settings = s.describeSettings(c)
 	runs := make([]transcript.Run, len(list))
 	var players sync.WaitGroup
-	for _, i := range startOrder(list) {
+	order := startOrder(list)
+	if s.Shuffle {
+		rng := rand.New(rand.NewPCG(s.Seed, uint64(len(list))))
+		rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	}
+	for _, i := range order {
 		sc := list[i]
 		if verdict, reason := s.excuse(ctx, sc, c); verdict != "" {
 			runs[i] = s.newRun(sc)
