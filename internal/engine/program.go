@@ -35,8 +35,8 @@ type Program struct {
 	// Exited says how the program has ended, if it has.
 	Exited func() (end ProgramEnd, ended bool)
 	// Rest waits until the program waits for something to happen, but not
-	// longer than limit.
-	Rest func(ctx context.Context, limit time.Duration)
+	// longer than limit, and says whether it does.
+	Rest func(ctx context.Context, limit time.Duration) bool
 	// TerminalChanged says in which way the terminal is not as the program
 	// found it; empty if it is. Nil on pipes.
 	TerminalChanged func() string
@@ -72,8 +72,10 @@ const (
 	// connectWithin is how long a program may take from its start to its
 	// connection: some are made by compilers that run first.
 	connectWithin = 10 * time.Second
-	// restWait bounds the wait until a program waits for what is typed next.
-	restWait = 500 * time.Millisecond
+	// restWait bounds the wait until a program waits for what is typed next,
+	// and restlessWait that for one which never does.
+	restWait     = 3 * time.Second
+	restlessWait = 100 * time.Millisecond
 )
 
 // A host is the probe's side of a play that tests a client program: a server
@@ -126,8 +128,8 @@ func (s *Session) playProgram(ctx context.Context, sc *scenario.Scenario, how ma
 	run.Seconds = time.Since(p.began).Seconds()
 	s.judge(&run, sc, step, f)
 	p.describe(&run, f)
-	if f != nil && h.program != nil {
-		h.showScreen(&run)
+	if h.program != nil {
+		h.showScreen(&run, f != nil)
 	}
 	h.close()
 	p.readers.Wait()
@@ -366,10 +368,18 @@ func (h *host) connected() *failure {
 	return nil
 }
 
-// showScreen puts what the user would see into the run.
-func (h *host) showScreen(run *transcript.Run) {
+// showScreen puts what the user would see into the run: after a failure the
+// screen, else, where there is something to be said about it, what was shown.
+func (h *host) showScreen(run *transcript.Run, failed bool) {
 	if h.program.Screen == nil {
 		return // what it printed is all there is
+	}
+	if run.Output != "" {
+		shown, _ := h.program.Shown(0)
+		run.Output = transcript.PrintableLines(tail([]byte(shown), 4096))
+	}
+	if !failed {
+		return
 	}
 	run.Output = ""
 	lines := h.program.Screen()

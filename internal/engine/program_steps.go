@@ -125,8 +125,23 @@ func (h *host) procedure(proc *scenario.Procedure, next bool) *failure {
 	return nil
 }
 
+// restless is how many waits in vain, in all plays, show that a program never
+// rests: it asks again and again whether something has come.
+const restless = 4
+
 // rest waits until the program waits for what happens next.
-func (h *host) rest() { h.program.Rest(h.play.ctx, restWait) }
+func (h *host) rest() {
+	p := h.play
+	limit := restWait
+	if p.session.unrest.Load() >= restless {
+		limit = restlessWait
+	}
+	if h.program.Rest(p.ctx, limit) {
+		p.session.unrest.Store(0)
+	} else {
+		p.session.unrest.Add(1)
+	}
+}
 
 func (h *host) sends(do scenario.Receive) *failure {
 	if f := h.connected(); f != nil {

@@ -79,7 +79,7 @@ func (p *puppet) launch(_ context.Context, how Invocation) (*Program, error) {
 		Type:            p.typed,
 		EndInput:        func() error { return p.inputEnds() },
 		Stop:            func(string) error { p.ends(130); return nil },
-		Rest:            func(context.Context, time.Duration) { time.Sleep(20 * time.Millisecond) },
+		Rest:            func(context.Context, time.Duration) bool { time.Sleep(20 * time.Millisecond); return true },
 		TerminalChanged: func() string { return p.changed },
 		Exited: func() (ProgramEnd, bool) {
 			p.mu.Lock()

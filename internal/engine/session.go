@@ -27,6 +27,7 @@ type Session struct {
 
 	slowSlots chan struct{} // for plays that mostly wait
 	absent    atomic.Bool   // an optional answer did not come
+	unrest    atomic.Int32  // waits for a client program to rest, in vain and in a row
 	health    health
 }
 

@@ -17,24 +17,26 @@ const restLook = 4 * time.Millisecond
 // AwaitRest waits until the program waits for something to happen, its input
 // for example: all its threads, and those of what it has started, are asleep
 // and none has run since the last look. It waits no longer than limit. On
-// other systems than Linux, where this cannot be seen, it waits for a while.
-func (p *Process) AwaitRest(ctx context.Context, limit time.Duration) {
+// other systems than Linux, where this cannot be seen, it waits for a while. It
+// reports whether the program rests, or has ended.
+func (p *Process) AwaitRest(ctx context.Context, limit time.Duration) bool {
 	give := time.Now().Add(limit)
 	last, asleep := p.activity()
 	for time.Now().Before(give) {
 		select {
 		case <-time.After(restLook):
 		case <-p.ended:
-			return
+			return true
 		case <-ctx.Done():
-			return
+			return false
 		}
 		now, still := p.activity()
 		if asleep && still && now == last {
-			return
+			return true
 		}
 		last, asleep = now, still
 	}
+	return false
 }
 
 // activity is a text that changes whenever a thread of the program has run,
