@@ -163,12 +163,14 @@ func (h *host) sendsNothing() *failure {
 	}
 	h.rest()
 	p.mu.Lock()
-	over, fresh := c.isOver(), c.fresh()
+	over, fresh, begun := c.over != notOver, c.fresh(), c.malformed != nil || len(c.partial) > 0
 	p.mu.Unlock()
-	if over || fresh > 0 {
-		if fresh > 0 {
-			return fail(c, "the program sends nothing", "it sent a message")
-		}
+	switch {
+	case fresh > 0:
+		return fail(c, "the program sends nothing", "it sent a message")
+	case begun:
+		return fail(c, "the program sends nothing", "it sent bytes that are no message")
+	case over:
 		return nil
 	}
 	f := h.procedure(p.session.Suite.Procedure(scenario.ProofProcedure), true)
