@@ -23,8 +23,8 @@ func launchProgram(command target.Command, answers []answer) engine.ProgramLaunc
 		if err != nil {
 			return nil, err
 		}
-		s := &session{process: p, screen: screen.New(), answers: answers, how: how}
-		return s.program(c.Terminal), nil
+		s := &session{process: p, screen: screen.New(), answers: answers, how: how, terminal: c.Terminal}
+		return s.program(), nil
 	}
 }
 
@@ -41,9 +41,10 @@ func fillIn(list []string, how engine.Invocation) []string {
 // A session is a client program with its screen, and somebody who answers
 // what it asks.
 type session struct {
-	process *target.Process
-	answers []answer
-	how     engine.Invocation
+	process  *target.Process
+	answers  []answer
+	how      engine.Invocation
+	terminal bool
 
 	mu       sync.Mutex
 	screen   *screen.Screen
@@ -52,7 +53,7 @@ type session struct {
 	asked    int   // where in what is shown the next question may begin
 }
 
-func (s *session) program(terminal bool) *engine.Program {
+func (s *session) program() *engine.Program {
 	p := &engine.Program{
 		Shown:   s.shown,
 		Printed: func(from int64) ([]byte, int64) { return printedSince(s.process, from) },
@@ -77,7 +78,7 @@ func (s *session) program(terminal bool) *engine.Program {
 			s.answer()
 		},
 	}
-	if terminal {
+	if s.terminal {
 		p.Screen = s.display
 		p.Echoes = s.process.Echoes
 		p.TerminalChanged = s.process.TerminalChanged
@@ -90,6 +91,9 @@ func (s *session) update() {
 	out, end := printedSince(s.process, s.read)
 	if len(out) > 0 {
 		s.screen.Write(out)
+		if replies := s.screen.Replies(); len(replies) > 0 && s.terminal {
+			go func() { _ = s.process.Write(string(replies)) }()
+		}
 	}
 	s.read = end
 }

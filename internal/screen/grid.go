@@ -1,41 +1,45 @@
 package screen
 
-import (
-	"strings"
-
-	"github.com/clipperhouse/displaywidth"
-)
+import "strings"
 
 // A grid is what a terminal shows.
 type grid struct {
-	cells       [Rows][]rune // a row is as long as what was written in it; 0 is the second half of a wide character
-	row, column int
-	kept        [2]int // row and column
-	wrap        bool   // the cursor stands behind the last column
+	page
+	wrap   bool // the cursor stands behind the last column
+	cut    bool // what is too long for a row is not continued in the next one
+	other  page // what is shown when the program leaves its full-screen mode
+	isFull bool
 }
 
-func (g *grid) clear() {
-	for i := range g.cells {
-		g.cells[i] = g.cells[i][:0]
-	}
-	g.row, g.column, g.wrap = 0, 0, false
+// A page is a screenful of text, with its cursor.
+type page struct {
+	cells       [Rows][]cell // a row is as long as what was written in it
+	row, column int
+	kept        [2]int // row and column
+	top, bottom int    // the rows that scroll, bottom not included
 }
+
+func newPage() page { return page{bottom: Rows} }
 
 func (g *grid) lines() []string {
 	last := -1
 	lines := make([]string, Rows)
 	for i, row := range g.cells {
-		var b strings.Builder
-		for _, r := range row {
-			if r != 0 {
-				b.WriteRune(r)
-			}
+		var b []byte
+		for _, c := range row {
+			b = c.appendTo(b)
 		}
-		if lines[i] = strings.TrimRight(b.String(), " "); lines[i] != "" {
+		if lines[i] = strings.TrimRight(string(b), " "); lines[i] != "" {
 			last = i
 		}
 	}
 	return lines[:last+1]
+}
+
+func (g *grid) clear() {
+	for i := range g.cells {
+		g.cells[i] = nil
+	}
 }
 
 func (g *grid) moveTo(row, column int) {
@@ -44,82 +48,95 @@ func (g *grid) moveTo(row, column int) {
 	g.wrap = false
 }
 
-func (g *grid) newline() {
-	g.column, g.wrap = 0, false
-	if g.row < Rows-1 {
-		g.row++
-		return
+// down goes to the next row, up to the one before; at the edge the text moves instead.
+func (g *grid) down() {
+	g.wrap = false
+	if g.row+1 == g.bottom {
+		g.deleteRows(g.top, 1)
+	} else {
+		g.row = min(g.row+1, Rows-1)
 	}
-	first := g.cells[0]
-	copy(g.cells[:], g.cells[1:])
-	g.cells[Rows-1] = first[:0]
 }
 
-func (g *grid) put(r rune) {
-	width := displaywidth.Rune(r)
-	if width == 0 {
-		// It joins the character before it.
-		row := g.cells[g.row]
-		if len(row) > 0 && len(row) < 4*Columns {
-			g.cells[g.row] = append(row, r)
-		}
+func (g *grid) up() {
+	g.wrap = false
+	if g.row == g.top {
+		g.insertRows(g.top, 1)
+	} else {
+		g.row = max(g.row-1, 0)
+	}
+}
+
+// deleteRows takes out n rows, and those below move up; insertRows puts in empty ones.
+func (g *grid) deleteRows(at, n int) {
+	if at < g.top || at >= g.bottom {
 		return
 	}
-	if g.wrap || g.column+width > Columns {
-		g.newline()
+	n = min(n, g.bottom-at)
+	first := g.cells[at]
+	copy(g.cells[at:g.bottom], g.cells[at+n:g.bottom])
+	if n == 1 {
+		g.cells[g.bottom-1] = first[:0] // it is needed again at once
+		return
 	}
-	g.set(g.column, r)
-	if width == 2 {
-		g.set(g.column+1, 0)
+	for i := g.bottom - n; i < g.bottom; i++ {
+		g.cells[i] = nil
 	}
+}
+
+func (g *grid) insertRows(at, n int) {
+	if at < g.top || at >= g.bottom {
+		return
+	}
+	n = min(n, g.bottom-at)
+	copy(g.cells[at+n:g.bottom], g.cells[at:g.bottom-n])
+	for i := at; i < at+n; i++ {
+		g.cells[i] = nil
+	}
+}
+
+func (g *grid) put(r rune, width int) {
+	if width == 0 {
+		at := g.column
+		if g.wrap {
+			at++
+		}
+		join(g.cells[g.row], at, r)
+		return
+	}
+	if (g.wrap || g.column+width > Columns) && !g.cut {
+		g.column = 0
+		g.down()
+	}
+	g.column = min(g.column, Columns-width)
+	g.cells[g.row] = put(pad(g.cells[g.row], g.column), g.column, cell{char: r}, width)
 	if g.column += width; g.column >= Columns {
 		g.column, g.wrap = Columns-1, true
 	}
 }
 
-func (g *grid) set(column int, r rune) {
-	row := g.cells[g.row]
-	for len(row) <= column {
-		row = append(row, ' ')
-	}
-	row[column] = r
-	g.cells[g.row] = row
-}
-
 // eraseLine wipes from a column up to another one.
 func (g *grid) eraseLine(from, to int) {
 	row := g.cells[g.row]
-	if to >= len(row) {
-		g.cells[g.row] = row[:min(max(from, 0), len(row))]
-		return
-	}
+	to = min(to, len(row))
 	for i := max(from, 0); i < to; i++ {
-		row[i] = ' '
+		wipeRest(row, i)
+		row[i] = blank
 	}
 }
 
-func (g *grid) save()    { g.kept = [2]int{g.row, g.column} }
-func (g *grid) restore() { g.moveTo(g.kept[0], g.kept[1]) }
-
-// deleteChars takes n characters out at the cursor, insertChars puts n blanks
-// there.
-func (g *grid) deleteChars(n int) {
-	row := g.cells[g.row]
-	if g.column < len(row) {
-		g.cells[g.row] = append(row[:g.column], row[min(g.column+n, len(row)):]...)
-	}
-}
+func (g *grid) deleteChars(n int) { g.cells[g.row] = remove(g.cells[g.row], g.column, n) }
 
 func (g *grid) insertChars(n int) {
-	row := g.cells[g.row]
-	if g.column >= len(row) {
-		return
-	}
-	tail := append([]rune(nil), row[g.column:]...)
-	row = row[:g.column]
-	for range min(n, Columns) {
-		row = append(row, ' ')
-	}
-	row = append(row, tail...)
+	row := insert(g.cells[g.row], g.column, min(n, Columns))
 	g.cells[g.row] = row[:min(len(row), Columns)]
+}
+
+// full turns the full-screen mode on or off, which has a page of its own.
+func (g *grid) full(on bool) {
+	g.isFull, g.wrap = on, false
+	g.page, g.other = g.other, g.page
+	if on {
+		g.page = newPage()
+	}
 }

@@ -2,7 +2,10 @@
 
 package sockets
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Table is an open view of the kernel's socket table. On this operating system there is none.
 type Table struct{}
@@ -33,3 +36,9 @@ func Children(pid int) []int { return nil }
 
 // Processes returns nil: the processes of this operating system are not known.
 func Processes() []int { return nil }
+
+// CPUTime returns [ErrUnsupported].
+func CPUTime(pid int) (time.Duration, error) { return 0, ErrUnsupported }
+
+// Lingering returns nil: the connections that the system keeps are not known on this operating system.
+func Lingering() []int { return nil }

@@ -3,13 +3,16 @@ package target
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -61,40 +64,104 @@ func (c Command) clientCommand(values *strings.Replacer, port int) *exec.Cmd {
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = c.Dir
-	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1", "PORT="+strconv.Itoa(port), "HOST="+c.Host, "TERM=xterm")
+	// The size that these tell would be that of another terminal.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		return strings.HasPrefix(entry, "COLUMNS=") || strings.HasPrefix(entry, "LINES=")
+	})
+	cmd.Env = append(cmd.Env, "PYTHONUNBUFFERED=1", "PORT="+strconv.Itoa(port), "HOST="+c.Host, "TERM=xterm")
 	cmd.Env = append(cmd.Env, c.Env...)
 	return cmd
 }
 
-// lineLimit is how many bytes of a line a terminal takes that hands over whole lines.
-const lineLimit = 4000
-
 // errLongLine says that a terminal would cut what is typed.
-var errLongLine = errors.New("a terminal takes no more than 4095 bytes in a line: such a line can only be typed into a pipe")
+var errLongLine = fmt.Errorf("a terminal takes no more than %d bytes in a line: such a line can only be typed into a pipe", lineLimit)
+
+// keyboard is what has been typed on a terminal.
+type keyboard struct {
+	sync.Mutex
+	half int // bytes in the line that Enter has not ended
+}
 
 // Write types a text, without Enter. A program that does not read takes no more than its terminal or pipe holds; then
-// it fails with [os.ErrDeadlineExceeded] after a second.
+// it fails with [os.ErrDeadlineExceeded] after a second. A line that is too long for a terminal is not typed at all.
 func (p *Process) Write(text string) error {
-	if p.terminal && len(text) > lineLimit && p.isCanonical() {
-		return errLongLine
+	p.keys.Lock()
+	defer p.keys.Unlock()
+	return p.typeKeys(text)
+}
+
+// enter is the code of the key; a terminal that edits lines turns it into a line end.
+func (p *Process) enter() string {
+	if p.terminal {
+		return "\r"
 	}
+	return "\n"
+}
+
+// typeKeys types; p.keys is locked.
+func (p *Process) typeKeys(text string) error {
+	longest, half := lineLengths(p.keys.half, text)
+	if longest > lineLimit {
+		if lines, _ := p.edits(); lines {
+			return errLongLine
+		}
+	}
+	p.keys.half = half
 	_ = p.stdin.SetWriteDeadline(time.Now().Add(time.Second))
 	_, err := io.WriteString(p.stdin, text)
-	return err
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("type into the program: it does not read what is typed: %w", err)
+	}
+	return fmt.Errorf("type into the program: it has ended or closed its input: %w", err)
 }
 
-// EndInput ends the program's input: on a terminal Ctrl-D is typed.
+// lineLengths returns the length of the longest line and of the last one, which has no end yet, of a text that is
+// typed behind a half-typed line.
+func lineLengths(half int, text string) (longest, last int) {
+	longest, last = half, half
+	for i := range len(text) {
+		switch text[i] {
+		case '\r', '\n', 0x03, 0x04, 0x15: // Enter, and the keys that throw the line away or hand it over
+			last = 0
+		default:
+			last++
+			longest = max(longest, last)
+		}
+	}
+	return longest, last
+}
+
+// EndInput ends the program's input. On a terminal that is Ctrl-D, and after a half-typed line three times, as a user has to:
+// the first hands that over, the second ends the line, and to a program that asks once more, as Python does, the third
+// says that there is nothing else. A program that reads key by key gets the key once, and decides what it means.
 func (p *Process) EndInput() error {
-	if p.terminal {
-		return p.Write("\x04")
+	if !p.terminal {
+		if err := p.stdin.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+			return fmt.Errorf("end the input: %w", err)
+		}
+		return nil
 	}
-	return p.stdin.Close()
+	p.keys.Lock()
+	defer p.keys.Unlock()
+	if lines, _ := p.edits(); lines && p.keys.half > 0 {
+		return p.typeKeys("\x04\x04\x04")
+	}
+	return p.typeKeys("\x04")
 }
 
-// Interrupt does what Ctrl-C does: on a terminal it is typed, and by the modes of the terminal it is a signal or a key.
+// Interrupt does what Ctrl-C does: on a terminal it is typed, and by the modes of the terminal it is a signal to the
+// foreground processes or a key. After the end of a program without a terminal it returns [os.ErrProcessDone].
 func (p *Process) Interrupt() error {
-	if p.terminal {
-		return p.Write("\x03")
+	if !p.terminal {
+		return p.Signal(os.Interrupt)
 	}
-	return p.Signal(os.Interrupt)
+	p.keys.Lock()
+	defer p.keys.Unlock()
+	if lines, signals := p.edits(); lines && signals && p.keys.half > 0 {
+		return p.typeKeys("\x15\x03") // see setModes
+	}
+	return p.typeKeys("\x03")
 }

@@ -58,37 +58,66 @@ func (e *PortError) Error() string {
 
 // ExitError says that the program ended before it listened.
 type ExitError struct {
-	Status  Status
-	Network string
-	Port    int    // that it was told
-	Output  Output // all that it printed
-	Left    bool   // a process that it started was still running
+	Status   Status
+	Network  string
+	Port     int           // that it was told; 0 where it is to print the one that it has
+	Output   Output        // all that it printed
+	Left     bool          // a process that it started was still running
+	Lingered time.Duration // see [Process.Lingered]
 }
 
 func (e *ExitError) Error() string {
-	s := fmt.Sprintf("%s before it listened on %s", e.Status.sentence(), portName(e.Network, e.Port))
+	s := e.Status.sentence() + " before it listened"
+	if e.Port != 0 {
+		s += " on " + portName(e.Network, e.Port)
+	}
 	if e.Left {
 		s += " (a process that it started was still running: a server must stay in the foreground)"
 	}
-	return s + "; " + printed(e.Output)
+	return s + afterLingering(e.Lingered) + "; " + printed(e.Output)
 }
 
 // ListenError says that the program did not listen in time. It was still running, and has been stopped.
 type ListenError struct {
-	Network string
-	Port    int // that it was told
-	Within  time.Duration
-	Output  Output
-	Others  []netip.AddrPort // where it listened instead
-	// Unprinted is the expression for the port that matched nothing of what it printed; empty where one did.
-	Unprinted string
+	Network  string
+	Port     int // that it was told
+	Within   time.Duration
+	Output   Output
+	Others   []netip.AddrPort // where it listened instead
+	Lingered time.Duration    // see [Process.Lingered]
+
+	// Of a program that prints its port, see [Command.PortFrom]:
+	Unprinted string // the expression, where nothing matched it
+	NoPort    string // what matched last and is no port
+	Printed   []int  // the ports that it printed
+	Taken     bool   // another program listens on one of them
+	Piped     bool   // its output is a pipe, on which a program may keep back what it prints
 }
 
 func (e *ListenError) Error() string {
-	s := fmt.Sprintf("the program did not listen on %s within %v (it is still running)", portName(e.Network, e.Port), seconds(e.Within))
-	if e.Unprinted != "" {
-		s = fmt.Sprintf("the program printed no port within %v (it is still running): nothing in its output matches %q", seconds(e.Within), e.Unprinted)
-		return s + "; " + printed(e.Output)
+	within := fmt.Sprintf(" within %v (it is still running)", seconds(e.Within))
+	var s string
+	switch {
+	case e.Unprinted != "" && e.Output.Size == 0 && e.Piped:
+		s = "the program printed no port" + within + "; it may have to flush its output, which a program keeps back on a pipe"
+	case e.Unprinted != "":
+		s = fmt.Sprintf("the program printed no port%s: nothing in its output matches %s", within, quoted(e.Unprinted))
+	case len(e.Printed) == 0 && e.NoPort != "":
+		s = fmt.Sprintf("the program printed %s, which is not a port (a number from 1 to 65535)%s", quoted(e.NoPort), within)
+	case len(e.Printed) > 0:
+		var names []string
+		for _, port := range e.Printed {
+			names = append(names, portName(e.Network, port))
+		}
+		s = fmt.Sprintf("the program printed %s but did not listen on it%s", strings.Join(names, " and "), within)
+		if len(names) > 1 {
+			s = strings.Replace(s, "on it", "on any of them", 1)
+		}
+		if e.Taken {
+			s += "; another program listens there"
+		}
+	default:
+		s = fmt.Sprintf("the program did not listen on %s%s", portName(e.Network, e.Port), within)
 	}
 	for i, other := range e.Others {
 		if i == 0 {
@@ -101,7 +130,25 @@ func (e *ListenError) Error() string {
 	if len(e.Others) > 0 {
 		s += " instead"
 	}
-	return s + "; " + printed(e.Output)
+	return s + afterLingering(e.Lingered) + "; " + printed(e.Output)
+}
+
+// afterLingering says that the program was started a second time, and why.
+func afterLingering(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	const because = "connections of an earlier instance could have kept its port busy"
+	return fmt.Sprintf(" (it was started again after %.0f s, because %s)", d.Seconds(), because)
+}
+
+// quoted writes a text between quotes, as it is, as part of a sentence.
+func quoted(text string) string {
+	const most = 80
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	return `"` + visible(text) + `"`
 }
 
 func portName(network string, port int) string {

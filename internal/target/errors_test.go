@@ -3,6 +3,7 @@ package target
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +62,42 @@ func TestNeverListens(t *testing.T) {
 	e = doesNotListen(t, script(t, "several.py"), func(e *ListenError) bool { return len(e.Others) > 0 })
 	if !strings.Contains(e.Error(), "; it listens on 127.0.0.1:") || !strings.HasSuffix(e.Error(), " instead; it printed nothing") {
 		t.Errorf("it listens on two other ports: %v", e)
+	}
+}
+
+func TestListenErrors(t *testing.T) {
+	r := newRecorder(0)
+	r.add(Stdout, []byte("port five\n"))
+	five := r.since(0)
+	tests := []struct {
+		name string
+		e    ListenError
+		want string
+	}{
+		{"told", ListenError{Port: 5000}, "the program did not listen on port 5000 within 2 s (it is still running); it printed nothing"},
+		{"UDP", ListenError{Port: 5000, Network: "udp"}, "the program did not listen on UDP port 5000 within 2 s (it is still running); it printed nothing"},
+		{"on others", ListenError{Port: 5000, Others: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:6000"), netip.MustParseAddrPort("[::1]:6001")}},
+			"the program did not listen on port 5000 within 2 s (it is still running); it listens on 127.0.0.1:6000 and [::1]:6001 instead; it printed nothing"},
+		{"nothing on a pipe", ListenError{Unprinted: `port (\d+)`, Piped: true}, "the program printed no port within 2 s (it is still running); " +
+			"it may have to flush its output, which a program keeps back on a pipe; it printed nothing"},
+		{"nothing on a terminal", ListenError{Unprinted: `port (\d+)`},
+			"the program printed no port within 2 s (it is still running): nothing in its output matches \"port (\\d+)\"; it printed nothing"},
+		{"no match", ListenError{Unprinted: `port (\d+)`, Piped: true, Output: five},
+			"the program printed no port within 2 s (it is still running): nothing in its output matches \"port (\\d+)\"; it printed: port five"},
+		{"no port", ListenError{NoPort: "five", Output: five},
+			"the program printed \"five\", which is not a port (a number from 1 to 65535) within 2 s (it is still running); it printed: port five"},
+		{"does not listen", ListenError{Printed: []int{5000}},
+			"the program printed port 5000 but did not listen on it within 2 s (it is still running); it printed nothing"},
+		{"somebody else does", ListenError{Printed: []int{5000, 5001}, Taken: true}, "the program printed port 5000 and port 5001 but did not listen " +
+			"on any of them within 2 s (it is still running); another program listens there; it printed nothing"},
+		{"after lingering", ListenError{Port: 5000, Lingered: 61 * time.Second}, "the program did not listen on port 5000 within 2 s (it is still running) " +
+			"(it was started again after 61 s, because connections of an earlier instance could have kept its port busy); it printed nothing"},
+	}
+	for _, test := range tests {
+		test.e.Within = 2 * time.Second
+		if got := test.e.Error(); got != test.want {
+			t.Errorf("%s: %s\nwant %s", test.name, got, test.want)
+		}
 	}
 }
 

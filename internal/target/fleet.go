@@ -2,8 +2,6 @@ package target
 
 import (
 	"context"
-	"errors"
-	"strings"
 	"sync"
 	"time"
 )
@@ -11,22 +9,27 @@ import (
 // A Fleet starts instances of one program: as many at the same time as one likes where each can have a port of its
 // own, and else one after the other. It is safe for concurrent use.
 //
-// A program that is told its port, by an argument or by PORT in its environment, can have any. Of one that listens
-// elsewhere it is found out, while the first instance runs: a second one that listens on yet another port shows that
-// the program picks a free one. A port that is always the same allows only one instance.
+// A program that is told its port, by an argument, by what is typed, or by PORT in its environment, can have any. Of
+// one that listens elsewhere it is found out, while the first instance runs and before anybody has it: a second one
+// that listens on yet another port shows that the program picks a free one. Otherwise only one instance can run at a
+// time, as always with [Command.Port].
+//
+// Two fleets of one program do not know of each other.
 type Fleet struct {
 	command Command
+	finding chan struct{} // full while it is found out
+	running chan struct{} // full while an instance runs of which there can be only one
 
-	mu    sync.Mutex // held while it is found out
-	known bool       // what follows is true
-	alone bool
-	own   int // the port that an instance chose itself
-	slot  chan struct{}
+	mu     sync.Mutex
+	known  bool // what follows is true
+	alone  bool
+	own    int  // the port that an instance chose itself
+	failed bool // a start, before that was known
 }
 
 // NewFleet returns a fleet of the program that c starts.
 func NewFleet(c Command) *Fleet {
-	f := &Fleet{command: c.withDefaults(), slot: make(chan struct{}, 1)}
+	f := &Fleet{command: c.withDefaults(), finding: make(chan struct{}, 1), running: make(chan struct{}, 1)}
 	switch {
 	case c.Port != 0:
 		f.known, f.alone = true, true
@@ -36,107 +39,130 @@ func NewFleet(c Command) *Fleet {
 	return f
 }
 
-// Alone reports whether only one instance can run at a time, as far as is known.
+// Alone reports whether it has been found that only one instance can run at a time. It does not wait.
 func (f *Fleet) Alone() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.known && f.alone
+	return f.alone
 }
 
-// Start starts an instance as [Start] does. Where only one can run, it waits until the one before has been stopped.
-func (f *Fleet) Start(ctx context.Context) (*Process, error) {
+// OwnPort returns the port that an instance chose itself, as far as is known; 0 where it listens on the one it is told.
+// Where not all instances have the same, it is the first one's.
+func (f *Fleet) OwnPort() int {
 	f.mu.Lock()
-	if !f.known {
-		defer f.mu.Unlock()
-		return f.first(ctx)
+	defer f.mu.Unlock()
+	return f.own
+}
+
+// Start starts an instance as [Start] does. Where only one can run at a time, it waits until [Process.Stop] has ended
+// the one before. The error is one of those of [Start], or ctx's.
+func (f *Fleet) Start(ctx context.Context) (*Process, error) {
+	known, alone, c := f.state()
+	if !known {
+		if err := enter(ctx, f.finding); err != nil {
+			return nil, err
+		}
+		known, alone, c = f.state()
+		if !known {
+			defer leave(f.finding)
+			return f.first(ctx)
+		}
+		leave(f.finding)
 	}
-	c, alone := f.command, f.alone
-	c.ownPort = f.own
-	f.mu.Unlock()
 	if !alone {
 		return Start(ctx, c)
 	}
-	select {
-	case f.slot <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	p, err := f.startAgain(ctx, c)
-	if err != nil {
-		<-f.slot
+	if err := enter(ctx, f.running); err != nil {
 		return nil, err
 	}
-	p.afterStop(f.free)
+	p, err := Start(ctx, c)
+	if err != nil {
+		leave(f.running)
+		return nil, err
+	}
+	p.afterStop(func() { leave(f.running) })
 	return p, nil
 }
 
-// free lets the next instance start.
-func (f *Fleet) free() { <-f.slot }
+// state returns what is known, and the command with it.
+func (f *Fleet) state() (known, alone bool, c Command) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c = f.command
+	c.ownPort, c.impatient = f.own, f.failed
+	return f.known, f.alone, c
+}
 
-// first starts the first instance, and finds out whether there can be others beside it. f.mu is held.
+// enter waits for a place that is free.
+func enter(ctx context.Context, place chan struct{}) error {
+	if ctx.Err() == nil {
+		select {
+		case place <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func leave(place chan struct{}) { <-place }
+
+// first starts the first instance, and finds out whether there can be others beside it. Where that does not come to an
+// end, because nothing can be started or ctx ends, the next does it again.
 func (f *Fleet) first(ctx context.Context) (*Process, error) {
+	_, _, c := f.state()
 	began := time.Now()
-	p, err := Start(ctx, f.command)
+	p, err := Start(ctx, c)
 	if err != nil {
+		f.mu.Lock()
+		f.failed = f.failed || ctx.Err() == nil
+		f.mu.Unlock()
 		return nil, err
 	}
-	took := time.Since(began)
-	f.known = true
 	if !p.Found {
+		f.learn(false, 0)
 		return p, nil
 	}
-	f.own = int(p.Addr().Port())
-	second := f.command
-	second.ownPort = f.own
-	second.ReadyWithin = min(3*took+time.Second, f.command.ReadyWithin)
-	other, err := Start(ctx, second)
-	if err == nil {
-		f.alone = other.Addr().Port() == p.Addr().Port()
-		other.Stop()
-	} else {
-		f.alone = true
+	own := int(p.Addr().Port())
+	many := f.try(ctx, own, time.Since(began)-p.Lingered)
+	if err := ctx.Err(); err != nil {
+		p.Stop()
+		return nil, context.Cause(ctx)
 	}
-	if f.alone {
-		f.slot <- struct{}{}
-		p.afterStop(f.free)
+	f.learn(!many, own)
+	if many {
+		return p, nil
 	}
+	f.running <- struct{}{} // nobody has known of it until now, so it is free
+	if _, ended := p.Exited(); ended {
+		// It has given way to the second one, as programs do that end the one before.
+		p.Stop()
+		_, _, c := f.state()
+		if p, err = Start(ctx, c); err != nil {
+			leave(f.running)
+			return nil, err
+		}
+	}
+	p.afterStop(func() { leave(f.running) })
 	return p, nil
 }
 
-// lingerTime is how long the system keeps a port from programs that have not set SO_REUSEADDR, after a connection
-// that the program itself closed.
-const lingerTime = 65 * time.Second
-
-// startAgain starts an instance on the port that an earlier one had. If it ends because the system still keeps that
-// port, which is no fault of this instance, it is started once more when the port is free.
-func (f *Fleet) startAgain(ctx context.Context, c Command) (*Process, error) {
-	port := c.Port
-	if port == 0 {
-		port = c.ownPort
+// try starts a second instance beside the first, which has a port and took some time to listen there, and reports
+// whether it listens on another. If not, that is not the program's fault, and its reasons are of no interest.
+func (f *Fleet) try(ctx context.Context, port int, took time.Duration) (many bool) {
+	second := f.command
+	second.ownPort = port
+	second.ReadyWithin = min(3*took+time.Second, second.ReadyWithin)
+	other, err := second.startOnPort(ctx)
+	if err != nil {
+		return false
 	}
-	lingered := !isBindable(c.Network, port)
-	p, err := Start(ctx, c)
-	exit, ended := errors.AsType[*ExitError](err)
-	if !ended || !lingered || !saysInUse(exit.Output) {
-		return p, err
-	}
-	for give := time.Now().Add(lingerTime); !isBindable(c.Network, port) && time.Now().Before(give); {
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-	return Start(ctx, c)
+	defer other.Stop()
+	return int(other.Addr().Port()) != port
 }
 
-// saysInUse reports whether a program has printed that its address is in use, in the words of the usual languages.
-func saysInUse(o Output) bool {
-	text := strings.ToLower(o.Text())
-	for _, words := range []string{"in use", "eaddrinuse", "errno 98", "bind"} {
-		if strings.Contains(text, words) {
-			return true
-		}
-	}
-	return strings.TrimSpace(text) == ""
+func (f *Fleet) learn(alone bool, own int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known, f.alone, f.own = true, alone, own
 }

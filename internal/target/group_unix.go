@@ -7,7 +7,11 @@ import (
 	"syscall"
 )
 
-func setGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+func setGroup(cmd *exec.Cmd) {
+	if cmd.SysProcAttr == nil { // with a terminal it leads a session, and so a group
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
+}
 
 func (p *Process) terminate() { syscall.Kill(-p.PID(), syscall.SIGTERM) }
 

@@ -21,8 +21,8 @@ import (
 // not what they have started, such as the server behind a shell or behind "go run".)
 //
 // It is this same executable, started with the name keeperName and the launcher's token, and reads lines +PID and -PID
-// from its standard input: a program has been started, and is gone; likewise +/DIR and -/DIR for a folder to remove. The end of that input is the sign, because the
-// kernel closes the other end of the pipe however its owner dies.
+// from its standard input: a program has been started, and is gone; likewise +/DIR and -/DIR for a folder to remove. The
+// end of that input is the sign, because the kernel closes the other end of the pipe however its owner dies.
 //
 // It has a session of its own, so what kills the probe's process group does not kill it.
 const keeperName = "probe-keeper"
@@ -96,7 +96,7 @@ func keep(token string) {
 	}
 	killLeft(programs, variable(token)+"=")
 	for folder := range folders {
-		os.RemoveAll(folder)
+		removeAll(folder)
 	}
 }
 

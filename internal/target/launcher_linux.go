@@ -84,8 +84,8 @@ func (l *launcher) start(cmd *exec.Cmd) (mark string, err error) {
 	return mark, nil
 }
 
-// startProcess starts cmd; see launcher.
-func (p *Process) startProcess() (err error) {
+// startChild starts cmd; see launcher.
+func (p *Process) startChild() (err error) {
 	for try := 0; ; try++ {
 		// A file that was just written cannot be started while any process has it open for writing, and each child
 		// of ours has, from its birth until it becomes another program, everything open that we have.

@@ -158,6 +158,13 @@ func appendChunk(list []Chunk, c Chunk) []Chunk {
 	return append(list, c)
 }
 
+// length returns how many bytes have been printed.
+func (r *recorder) length() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.size
+}
+
 // since returns what is kept from an offset on.
 func (r *recorder) since(offset int64) Output {
 	r.mu.Lock()

@@ -2,8 +2,6 @@ package target
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -19,15 +17,24 @@ type Process struct {
 	// among its sockets. It is set by [Start] and does not change.
 	Found bool
 
+	// Lingered is how long the program's port was waited for, which connections of an earlier instance kept busy so
+	// that it could not be started: 0, but for a program that has not set SO_REUSEADDR and has a port of its own. It
+	// is set by [Start] and does not change.
+	Lingered time.Duration
+
 	cmd        *exec.Cmd
 	mark       string // what the environments of all its descendants contain (Linux)
 	addr       netip.AddrPort
 	output     *recorder
 	stopWithin time.Duration
 	release    func() // gives back the port
+	copies     bool   // it runs in a copy of its directory
+	copied     string // which is this, from the start on
+	shown      bool   // its standard output is a terminal, on which nothing is kept back
 
-	terminal bool        // stdin and the first of pipes are our end of the program's terminal
-	modes    *termios    // of that, at the beginning
+	terminal bool     // stdin and the first of pipes are our end of the program's terminal
+	modes    *termios // of that, at the beginning
+	keys     keyboard
 	stdin    *os.File    // our end; kept open, because some programs end with their input
 	pipes    [2]*os.File // our ends of standard output and standard error
 	readers  sync.WaitGroup
@@ -53,6 +60,7 @@ func newProcess(c Command) *Process {
 	return &Process{
 		output:     newRecorder(c.OutputLimit),
 		stopWithin: c.StopWithin,
+		copies:     c.Copy,
 		ended:      make(chan struct{}),
 		dead:       make(chan struct{}),
 	}
@@ -118,24 +126,13 @@ func (p *Process) Signal(sig os.Signal) error {
 // Type writes a line to the program's standard input, as if it were typed. A program that does not read takes no more
 // than a pipe holds; then it fails with [os.ErrDeadlineExceeded] after a second.
 func (p *Process) Type(text string) error {
-	_ = p.stdin.SetWriteDeadline(time.Now().Add(time.Second))
-	if p.terminal && len(text) > lineLimit && p.isCanonical() {
-		return errLongLine
-	}
-	enter := "\n"
-	if p.terminal {
-		enter = "\r" // the key's code; the terminal turns it into a line end where it edits lines
-	}
-	if _, err := io.WriteString(p.stdin, text+enter); err != nil {
-		return fmt.Errorf("type into the program: %w", err)
-	}
-	return nil
+	return p.Write(text + p.enter())
 }
 
 // Stop ends the program: its process group is asked to terminate, its standard input ends, and after
-// [Command.StopWithin], or when it has ended, what is left of it and of all its descendants is killed. Stop returns
-// when they are gone, or after some seconds an error that names those which cannot be killed. Further calls wait for
-// the first and return what it returned.
+// [Command.StopWithin], or when it has ended, what is left of it and of all its descendants is killed. Then the copy of
+// its directory is removed, see [Command.Copy]. Stop returns when all of them are gone, or after some seconds an error
+// that names those which cannot be killed or removed. Further calls wait for the first and return what it returned.
 func (p *Process) Stop() error {
 	p.stopOnce.Do(func() {
 		p.cancel()
@@ -156,6 +153,7 @@ func (p *Process) Stop() error {
 		p.pipes[0].Close()
 		p.pipes[1].Close()
 		p.readers.Wait()
+		p.stopErr = errors.Join(p.stopErr, p.removeCopy())
 		p.release()
 		p.after.Lock()
 		p.after.stopped = true
@@ -179,6 +177,8 @@ func (p *Process) afterStop(f func()) {
 	}
 }
 
+var outputTerminal = openOutputTerminal // a variable for tests, where no terminal can be had
+
 // launch starts the program with its pipes, and on request with a terminal for its standard output, and begins to
 // watch it.
 func (p *Process) launch(cmd *exec.Cmd, terminal bool) error {
@@ -192,9 +192,10 @@ func (p *Process) launch(cmd *exec.Cmd, terminal bool) error {
 	var err0, err1, err2 error
 	theirs[0], p.stdin, err0 = os.Pipe()
 	if terminal {
-		p.pipes[0], theirs[1], err1 = openOutputTerminal()
+		p.pipes[0], theirs[1], err1 = outputTerminal()
+		p.shown = err1 == nil
 	}
-	if !terminal || err1 != nil {
+	if !p.shown {
 		p.pipes[0], theirs[1], err1 = os.Pipe()
 	}
 	p.pipes[1], theirs[2], err2 = os.Pipe()

@@ -9,7 +9,7 @@ import (
 // What there is on systems other than Linux: the program and, on Unix, its process group. Processes that have left
 // the group are not found, and nothing ends the program when this one is killed.
 
-func (p *Process) startProcess() error {
+func (p *Process) startChild() error {
 	setGroup(p.cmd)
 	return p.cmd.Start()
 }
@@ -37,3 +37,5 @@ func (p *Process) reap() {}
 func firstEphemeral() int { return 0 }
 
 func withoutReuse(_, _ string, _ syscall.RawConn) error { return nil }
+
+func tellKeeperOfFolder(byte, string) {}

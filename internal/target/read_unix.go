@@ -36,9 +36,13 @@ func (p *Process) read(stream Stream) {
 			}
 			if stream == Stderr {
 				streams[0].Control(func(stdout uintptr) {
-					for range 4 { // as much as a pipe holds, and not as much as a program can print
+					for read := 0; read < pipeHolds; {
 						m, _ := readPipe(stdout, before)
+						if m == 0 {
+							break
+						}
 						p.output.add(Stdout, before[:m])
+						read += m
 					}
 				})
 			}
@@ -52,7 +56,11 @@ func (p *Process) read(stream Stream) {
 	}
 }
 
-// readPipe reads what lies in a pipe. ready says that there was something, or that there will be nothing any more.
+// pipeHolds is about as much as a pipe or a terminal holds. More would be as much as a program can print.
+const pipeHolds = 128 << 10
+
+// readPipe reads what lies in a pipe or in a terminal, whose end looks like an error. ready says that there was
+// something, or that there will be nothing any more.
 func readPipe(fd uintptr, buf []byte) (n int, ready bool) {
 	for {
 		n, err := unix.Read(int(fd), buf)

@@ -90,6 +90,33 @@ func TestStopStubborn(t *testing.T) {
 	}
 }
 
+// A program that takes two seconds to end can have them, or not.
+func TestStopReluctant(t *testing.T) {
+	t.Run("killed", func(t *testing.T) {
+		p := start(t, script(t, "reluctant.py"))
+		if err := p.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if s, _ := p.Exited(); s.Signal != syscall.SIGKILL || p.Output().Text() != "not yet\n" {
+			t.Errorf("it has %v and printed %q", s, p.Output().Text())
+		}
+	})
+	t.Run("waited for", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("takes two seconds")
+		}
+		c := script(t, "reluctant.py")
+		c.StopWithin = time.Minute
+		p := start(t, c)
+		if err := p.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if s, _ := p.Exited(); s.Signal != nil || s.Code != 0 {
+			t.Errorf("it has %v", s)
+		}
+	})
+}
+
 func TestStopStopped(t *testing.T) {
 	p := start(t, script(t, "polite.py"))
 	p.Signal(syscall.SIGSTOP)
@@ -232,11 +259,15 @@ func TestThreadEnds(t *testing.T) {
 	}
 }
 
-// beProbe makes the test binary a probe that is going to be killed; its value is the command to start, a line for each argument.
-const beProbe = "TARGET_TEST_BE_PROBE"
+// beProbe makes the test binary a probe that is going to be killed; its value is the command to start, a line for each
+// argument. With beCopying that runs in a copy of the probe's directory.
+const (
+	beProbe   = "TARGET_TEST_BE_PROBE"
+	beCopying = "TARGET_TEST_BE_COPYING"
+)
 
 func probe() {
-	p, err := Start(context.Background(), Command{Args: strings.Split(os.Getenv(beProbe), "\n")})
+	p, err := Start(context.Background(), Command{Args: strings.Split(os.Getenv(beProbe), "\n"), Copy: os.Getenv(beCopying) != ""})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !darwin
 
 package target
 
@@ -16,7 +16,10 @@ func (p *Process) launchOnTerminal(*exec.Cmd) error {
 
 func openOutputTerminal() (ours, theirs *os.File, err error) { return nil, nil, errors.ErrUnsupported }
 
-func (p *Process) isCanonical() bool { return false }
+// lineLimit is not needed: there is no terminal.
+const lineLimit = 4095
+
+func (p *Process) edits() (lines, signals bool) { return false, false }
 
 // Echoes returns false: there is no terminal.
 func (p *Process) Echoes() bool { return false }

@@ -34,19 +34,21 @@ func (w *watch) inUse() bool { return !isBindable(w.network, w.port) }
 
 func (w *watch) foreign() bool { return false }
 
-func (w *watch) look(p *Process) (told, others []sockets.Listener) {
-	for _, host := range []string{"127.0.0.1", "::1"} {
-		addr := netip.AddrPortFrom(netip.MustParseAddr(host), uint16(w.port))
-		if w.network == "udp" {
-			if time.Since(w.began) < udpReady {
-				return nil, nil
+func (w *watch) look(p *Process, ports ...int) (on, others []sockets.Listener) {
+	for _, port := range ports {
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			addr := netip.AddrPortFrom(netip.MustParseAddr(host), uint16(port))
+			if w.network == "udp" {
+				if time.Since(w.began) < udpReady {
+					return nil, nil
+				}
+				return []sockets.Listener{{Network: w.network, Addr: addr}}, nil
 			}
-			return []sockets.Listener{{Network: w.network, Addr: addr}}, nil
-		}
-		c, err := net.DialTimeout(w.network, net.JoinHostPort(host, strconv.Itoa(w.port)), 100*time.Millisecond)
-		if err == nil {
-			c.Close()
-			return []sockets.Listener{{Network: w.network, Addr: addr}}, nil
+			c, err := net.DialTimeout(w.network, net.JoinHostPort(host, strconv.Itoa(port)), 100*time.Millisecond)
+			if err == nil {
+				c.Close()
+				return []sockets.Listener{{Network: w.network, Addr: addr}}, nil
+			}
 		}
 	}
 	return nil, nil

@@ -1,0 +1,138 @@
+package sockets
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// shell starts a shell that reads commands from its standard input, and ends at the end of the test.
+func shell(t *testing.T) (pid int, commands io.Writer) {
+	t.Helper()
+	cmd := exec.Command("sh")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return cmd.Process.Pid, in
+}
+
+func until(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for start := time.Now(); !f(); time.Sleep(time.Millisecond) {
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+
+func TestCPUTime(t *testing.T) {
+	pid, commands := shell(t)
+	first, err := CPUTime(pid)
+	if err != nil || first > time.Second {
+		t.Fatalf("at the beginning: %v, %v", first, err)
+	}
+	io.WriteString(commands, "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done\n")
+	until(t, "it has used 20 ms", func() bool {
+		used, err := CPUTime(pid)
+		return err == nil && used > first+20*time.Millisecond
+	})
+}
+
+// A child that has ended was part of it.
+func TestCPUTimeOfEndedChildren(t *testing.T) {
+	pid, commands := shell(t)
+	io.WriteString(commands, "sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'\n")
+	until(t, "children have used 20 ms", func() bool { return endedChildren(pid) >= 20*time.Millisecond })
+	if used, err := CPUTime(pid); err != nil || used < 20*time.Millisecond {
+		t.Errorf("with its children it has used %v, %v", used, err)
+	}
+}
+
+func TestCPUTimeOfNobody(t *testing.T) {
+	cmd := exec.Command("true")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if used, err := CPUTime(cmd.Process.Pid); !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EINVAL) {
+		t.Errorf("%v, %v", used, err)
+	}
+	if list := Threads(cmd.Process.Pid); len(list) != 0 {
+		t.Errorf("threads %v", list)
+	}
+}
+
+func TestThreads(t *testing.T) {
+	pid, commands := shell(t)
+	until(t, "it sleeps", func() bool {
+		list := Threads(pid)
+		return len(list) == 1 && !list[0].Runnable && list[0].TID == pid && list[0].Sleeps > 0
+	})
+	io.WriteString(commands, "while :; do :; done\n")
+	var before Thread
+	until(t, "it runs", func() bool {
+		list := Threads(pid)
+		if len(list) == 1 {
+			before = list[0]
+		}
+		return before.Runnable
+	})
+	var now Thread
+	until(t, "it has run for 50 ms", func() bool {
+		now = Threads(pid)[0]
+		return now.Ran > before.Ran+50*time.Millisecond
+	})
+	if elapsed := now.Time.Sub(before.Time); !now.Runnable || now.Sleeps != before.Sleeps ||
+		now.Ran-before.Ran+now.Waited-before.Waited > elapsed+20*time.Millisecond {
+		t.Errorf("after %v of running: %+v, before %+v", elapsed, now, before)
+	}
+	if own := Threads(os.Getpid()); len(own) < 2 {
+		t.Errorf("this program has %d threads", len(own))
+	}
+}
+
+func TestLingering(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	if slices.Contains(Lingering(), port) {
+		t.Error("it lingers before there was a connection")
+	}
+	for range 2 { // a second one tells for certain which end is the server's
+		client, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		server, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Close()
+		if _, err := io.Copy(io.Discard, client); err != nil {
+			t.Fatal(err)
+		}
+		client.Close()
+		if slices.Contains(Lingering(), client.LocalAddr().(*net.TCPAddr).Port) {
+			t.Error("the client's port lingers")
+		}
+		until(t, "the port lingers", func() bool { return slices.Contains(Lingering(), port) })
+	}
+}
