@@ -223,16 +223,17 @@ func told(lists ...[]string) []string {
 	return names
 }
 
-// onceForAll gives the same target to all, and a new one once it has ended.
-// Those who have it must not overlap.
+// onceForAll gives the same target to all, and a new one once it has ended or
+// was told to. Those who have it must not overlap.
 func onceForAll(launch engine.Launch) (again engine.Launch, end func()) {
 	var mu sync.Mutex
 	var running *engine.Target
+	var stopped bool
 	again = func(ctx context.Context) (*engine.Target, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if running != nil {
-			if _, ended := running.Exited(); ended {
+			if _, ended := running.Exited(); ended || stopped {
 				running.Close()
 				running = nil
 			}
@@ -242,9 +243,15 @@ func onceForAll(launch engine.Launch) (again engine.Launch, end func()) {
 			if err != nil {
 				return nil, err
 			}
-			running = t
+			running, stopped = t, false
 		}
-		shared := *running
+		shared, stop := *running, running.Stop
+		shared.Stop = func(how string) error {
+			mu.Lock()
+			stopped = true
+			mu.Unlock()
+			return stop(how)
+		}
 		shared.Close, shared.Spins = func() {}, nil
 		return &shared, nil
 	}
