@@ -48,7 +48,7 @@ func (f *targetFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.portFrom, "port-from", "", "find the port in what COMMAND prints, by `REGEX`, such as 'port (\\d+)'")
 	flags.StringArrayVar(&f.stdin, "stdin", nil, "type `TEXT` and Enter into COMMAND when it starts; {port} and the like are replaced (may be repeated)")
 	flags.StringArrayVar(&f.answers, "answer", nil, "with --client: type a text when something is shown, as `REGEX=TEXT`, such as 'name:={user}' (may be repeated)")
-	flags.StringVar(&f.isolate, "isolate", perScenario, "start COMMAND afresh for each `scenario`, or once for the suite")
+	flags.StringVar(&f.isolate, "isolate", perScenario, "start COMMAND afresh for each `UNIT`, scenario or suite")
 	flags.StringVar(&f.workdir, "workdir", "", "run COMMAND in a fresh copy of `DIR` each time")
 	flags.BoolVar(&f.pipes, "no-pty", false, "give COMMAND pipes, and not a terminal")
 	flags.DurationVar(&f.ready, "ready-within", 10*time.Second, "how long COMMAND may take until it listens")

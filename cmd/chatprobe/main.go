@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -128,6 +129,8 @@ frames in pieces, garbage) and prints which pass and which fail, and why.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRunCommand(), newDecodeCommand(), newListCommand(), newRequirementsCommand(), newExplainCommand(),
 		newLintCommand(), newInitCommand(), newSchemaCommand(), newVersionCommand())
+	// Flags are told within the width of a terminal.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
 	completeAll(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var names []string
