@@ -13,11 +13,11 @@ const anything = "..."
 
 var (
 	timeSyntax = regexp.MustCompile(`\b\d+(\.\d+)?( ?)(µs|ms|s)\b`)
-	portSyntax = regexp.MustCompile(`\b(port |127\.0\.0\.1:)\d+`)
+	portSyntax = regexp.MustCompile(`(port |127\.0\.0\.1:|such as |--seed\s+)\d+`)
 	ruleSyntax = regexp.MustCompile(`(^|\s)[-─━═│┃|+]+(\s|$)`)
 )
 
-// words are what is compared of some lines: no blanks, no times, no ports,
+// words are what is compared of some lines: no blanks, no times, no ports, no seeds,
 // and no rules between the parts of a table.
 func words(lines []string) []string {
 	text := strings.Join(lines, "\n")

@@ -7,7 +7,8 @@
 //
 //   - Words are compared, not blanks and line ends.
 //   - A line "..." stands for anything, also for nothing.
-//   - Times (2.1s, 0.3 ms) and ports (port 4445, 127.0.0.1:4445) may differ.
+//   - Times (2.1s, 0.3 ms), ports (port 4445, 127.0.0.1:4445) and seeds (--seed 5) may
+//     differ.
 //   - A command must succeed, unless the next one is "$ echo $?".
 //   - A command that ends with & goes on until the end of the page.
 //   - go run ./cmd/chatprobe is the program that was built for the test, port

@@ -15,7 +15,7 @@ const cameLimit = 6
 // crashed finds a fault in what a program prints although it goes on.
 // It knows the words of Python, Go, Java, C#, Node, Rust, Ruby, and of the
 // sanitizers and libraries of C.
-var crashed = regexp.MustCompile(`(?m)^(Traceback \(most recent call last\)|panic: |Exception in thread |fatal error: |` +
+var crashed = regexp.MustCompile(`(?m)Traceback \(most recent call last\)|^(panic: |Exception in thread |fatal error: |` +
 	`Unhandled [Ee]xception|[A-Z]\w*Error: .*\n    at |Uncaught |thread '.*' panicked at |\S+:\d+:in .*\((\w+Error|Errno::\w+)\)|` +
 	`=+\d+=+ ?ERROR: \w+Sanitizer|\*\*\* (stack smashing|buffer overflow) detected|free\(\): |malloc\(\): |double free)`)
 

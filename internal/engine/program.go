@@ -76,6 +76,8 @@ const (
 	// and restlessWait that for one which never does.
 	restWait     = 3 * time.Second
 	restlessWait = 100 * time.Millisecond
+	// keyTime is how long keys may be on their way to a program.
+	keyTime = 20 * time.Millisecond
 )
 
 // A host is the probe's side of a play that tests a client program: a server

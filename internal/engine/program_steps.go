@@ -211,7 +211,8 @@ func (h *host) types(do scenario.Types) *failure {
 	h.play.record(event{Event: transcript.Event{Kind: transcript.Typed, Body: &body}})
 	f := h.keyboard(h.program.Type(text, !do.NoEnter))
 	if do.NoEnter {
-		h.rest() // what comes next is meant to find half a line
+		h.play.sleep(keyTime) // what comes next is meant to find half a line
+		h.rest()
 	}
 	return f
 }
