@@ -32,6 +32,7 @@ SCREEN = {
     "shows-late-by-one": "shows a message when the next one comes",
     "cuts-shown-at-1024": "shows only the first 1024 characters of a text",
     "cuts-shown-at-line-width": "shows only the first 80 characters of a text",
+    "cuts-at-second-colon": "shows a text only up to a colon",
     "strips-shown": "strips blanks at both ends of what it shows",
     "joins-blanks-shown": "shows several blanks as one",
     "prints-controls-raw": "sends control characters from the network to the terminal as they are",
@@ -70,6 +71,7 @@ TYPING = {
     "first-line-twice": "sends the first line that is typed twice",
     "first-line-lost": "does not send the first line that is typed",
     "sends-every-line-twice": "sends every line twice",
+    "deaf-while-typing": "does not look at the socket while a line is half typed",
     "loses-half-typed": "forgets what is half typed when a message comes",
     "sends-half-typed": "sends what is half typed when a message comes",
     "loses-second-line": "sends only the first of several lines that it reads at once",
@@ -198,6 +200,7 @@ class Client:
         name, text = self.decode(name), self.decode(text)
         if wrong("cuts-shown-at-1024") or wrong("cuts-shown-at-line-width"):
             text = text[:1024 if wrong("cuts-shown-at-1024") else 80]
+        text = text.split(":")[0] if wrong("cuts-at-second-colon") else text
         text = text.strip() if wrong("strips-shown") else text
         text = re.sub(" +", " ", text) if wrong("joins-blanks-shown") else text
         line = text if wrong("shows-no-name") else name + ":" if wrong("shows-no-text") else self.form(name, text)
@@ -360,15 +363,17 @@ class Client:
     def loop(self):
         self.watched = [0, self.sock]
         while True:
-            sources = [0] if wrong("shows-after-enter") else self.watched
+            deaf = wrong("shows-after-enter") or wrong("deaf-while-typing") and self.keyboard.text
+            sources = [0] if deaf else self.watched
             ready = select.select(sources, [], [], 0.2 if wrong("sends-keepalives") else None)[0]
             if wrong("sends-keepalives") and not ready:
                 self.typed(self.keepalive)
             if self.sock in ready:
                 self.readable()
             if 0 in ready:
+                before = self.typed_lines
                 self.keys()
-                while wrong("shows-after-enter") and select.select([self.sock], [], [], 0.05)[0]:
+                if wrong("shows-after-enter") and self.typed_lines > before and select.select([self.sock], [], [], 0.05)[0]:
                     self.readable()
 
     def run(self):

@@ -2,8 +2,10 @@
 
 import os
 import re
+import select
 import socket
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
@@ -45,6 +47,7 @@ MISTAKES = {
     "incoming-first-word": "shows only the first word of a text",
     "incoming-hides-own": "does not show what it has said itself",
     "port-with-wrong-bytes": "shows the port with its bytes swapped",
+    "forgets-queued": "shows a message, and throws away what has come in the meantime",
     "receives-1024": "receives at most 1024 bytes",
     "dies-of-icmp": "ends with a traceback when nobody listens at the port",
     "ends-at-icmp": "says that there is no server when nobody listens at the port, and ends",
@@ -144,6 +147,10 @@ class Datagram(Client):
             raise Over("The server is gone.", 1)
         if sender[:2] == self.server[:2]:
             self.arrived(data)
+        if wrong("forgets-queued"):
+            time.sleep(0.05)
+            while select.select([self.sock], [], [], 0)[0]:
+                self.sock.recvfrom(65536)
 
     def handle(self, data):
         if wrong("incoming-raw"):

@@ -37,6 +37,7 @@ ANSWERS = {
     "answers-with-response": "sends a RESPONSE for each SENDTO that it receives",
     "asks-for-list-after-login": "sends a list by itself when a login was answered",
     "logs-in-again-after-failure": "sends the login again when it was answered Failure",
+    "drops-messages-before-the-answer": "does not show a message that comes between a command and its answer",
     "deaf-until-list": "shows messages only when an answer comes",
 }
 PACKETS = {
@@ -360,6 +361,8 @@ class Direct(Client):
 
     def told(self, message):
         name, text = message
+        if wrong("drops-messages-before-the-answer") and self.due > 0:
+            return
         self.show(name, text)
         if wrong("success-for-message"):
             self.print("Success")

@@ -12,6 +12,7 @@ MISTAKES = {
     "hard-coded-user": "calls itself student whatever it is told",
     "user-in-lower-case": "sends its name in lower case",
     "any-address-accepted": "takes http://HOST:PORT for an address too, and HOST:PORT",
+    "takes-no-host-name": "takes only four numbers as the host, and no name",
     "traceback-at-wrong-address": "ends with a traceback at an address that is none",
     "exits-0-at-wrong-address": "says that an address is wrong, and exits with 0",
     "no-register": "sends no registration",
@@ -47,10 +48,10 @@ MISTAKES = {
     "stays-after-goodbye": "says DISCONNECT, and neither closes nor exits",
     "goodbye-after-each-line": "says DISCONNECT after each message",
     "ignores-disconnect": "goes on after DISCONNECT of the server",
+    "waits-for-the-line-at-disconnect": "does not end at DISCONNECT of the server while a line is half typed",
     "silent-at-disconnect": "ends at DISCONNECT of the server without a word",
     "obeys-disconnect-in-a-text": "ends at every line with DISCONNECT in it that comes",
     "obeys-typed-disconnect": "ends when DISCONNECT is typed inside a text",
-    "cuts-at-second-colon": "shows a text only up to a colon",
     "shows-cr": "sends a CR before the line end to the terminal as it is",
     "needs-cr": "knows a line only by CR LF",
 }
@@ -63,6 +64,8 @@ class Lines(Client):
         pattern = r"chat://(\[[^\]]+\]|[^:/]+):(\d+)/?"
         if wrong("any-address-accepted"):
             pattern = r"(?:\w+://)?(\[[^\]]+\]|[^:/]+):(\d+)/?"
+        if wrong("takes-no-host-name"):
+            pattern = r"chat://([\d.]+):(\d+)"
         match = re.fullmatch(pattern, address)
         if not match:
             if wrong("traceback-at-wrong-address"):
@@ -170,6 +173,9 @@ class Lines(Client):
             raise Over("This is no chat server.", 1)
         if wrong("obeys-disconnect-in-a-text") and b"DISCONNECT" in line:
             line = b"DISCONNECT CHAT/1.0"
+        if line == b"DISCONNECT CHAT/1.0" and wrong("waits-for-the-line-at-disconnect") and self.keyboard.text:
+            self.watched.remove(self.sock)
+            return
         if line == b"DISCONNECT CHAT/1.0" and not wrong("ignores-disconnect"):
             raise Over("" if wrong("silent-at-disconnect") else "The server shuts down.", 0)
         if status in (b"400", b"401"):
@@ -183,7 +189,7 @@ class Lines(Client):
         name, _, text = line[1:].partition(b": ")
         if wrong("shows-cr") and text.endswith(b"\r"):
             return self.print(self.form(self.decode(name), self.decode(text[:-1]) + "\r"))
-        self.show(name, text.split(b":")[0] if wrong("cuts-at-second-colon") else text)
+        self.show(name, text)
         if wrong("answers-messages"):
             self.typed("thank you")
 
