@@ -87,12 +87,15 @@ func judges(step *scenario.Step) bool {
 	switch do := step.Do.(type) {
 	case scenario.Receive, scenario.ReceiveNo, scenario.ReceiveNothing, scenario.Disconnected,
 		scenario.StaysConnected, scenario.Prints, scenario.Exits, scenario.IsUp,
-		scenario.Shows, scenario.ProgramSends, scenario.ProgramSendsNothing, scenario.ProgramExits:
+		scenario.Shows, scenario.ProgramSends, scenario.ProgramSendsNothing, scenario.ProgramExits,
+		scenario.PrintsNo, scenario.ProgramDisconnects, scenario.RestoresTerminal:
 		return true
 	case scenario.Send:
 		return do.Until != nil
 	case scenario.Do:
 		return do.Until != nil || do.UntilSettled
+	case scenario.ProgramDoes:
+		return do.Procedure.Name == scenario.ProofProcedure
 	}
 	return false
 }

@@ -281,6 +281,8 @@ func canFail(step *Step) bool {
 		return true
 	case Send:
 		return do.Until != nil
+	case ProgramDoes:
+		return slices.ContainsFunc(do.Procedure.Steps, func(s *Step) bool { return !s.Optional && canFail(s) })
 	case Do:
 		return do.Until != nil || do.Procedure.Settles() && !do.Unsettled ||
 			slices.ContainsFunc(do.Procedure.Steps, func(s *Step) bool { return !s.Optional && canFail(s) })
