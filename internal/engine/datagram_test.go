@@ -200,3 +200,35 @@ func TestDatagramSocket(t *testing.T) {
 		t.Errorf("received %q, %v", buf[:n], err)
 	}
 }
+
+// Clients of one server have one address, and those of another server another:
+// what is sent to a port that was one's own does not reach somebody else.
+func TestDialUDPAddresses(t *testing.T) {
+	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	addr := server.LocalAddr().String()
+	one, other := DialUDP(addr), DialUDP(addr)
+	var ips []string
+	for _, dial := range []func(context.Context, int) (net.Conn, error){one, one, other} {
+		conn, err := dial(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		ips = append(ips, addrPort(conn.LocalAddr()).Addr().String())
+		if _, err := conn.Write([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 9)
+		n, from, err := server.ReadFromUDP(buf)
+		if err != nil || string(buf[:n]) != "hello" || from.IP.String() != ips[len(ips)-1] {
+			t.Errorf("the server reads %q from %v, %v", buf[:n], from, err)
+		}
+	}
+	if runtime.GOOS == "linux" && (ips[0] != ips[1] || ips[0] == ips[2]) {
+		t.Errorf("addresses %v", ips)
+	}
+}

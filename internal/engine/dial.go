@@ -11,45 +11,51 @@ import (
 // DialUDP is a [Target.Dial] that opens a socket of its own for talking to
 // addr. It takes answers from any port of that machine, because a server may
 // answer from another socket.
+//
+// On this machine all sockets of one DialUDP share an address of their own out
+// of 127.0.0.0/8, where the system has these: a server goes on sending to
+// clients that have gone, and a client of another play may have got the port
+// of one of them.
 func DialUDP(addr string) func(ctx context.Context, receiveBuffer int) (net.Conn, error) {
-	return func(ctx context.Context, _ int) (net.Conn, error) {
-		d := net.Dialer{}
-		route, err := d.DialContext(ctx, "udp", addr) // sends nothing: which of our addresses leads there
-		if err != nil {
-			return nil, err
-		}
-		local := route.LocalAddr().(*net.UDPAddr)
-		remote := route.RemoteAddr().(*net.UDPAddr)
-		_ = route.Close()
-		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: local.IP, Zone: local.Zone})
-		if err != nil {
-			return nil, err
-		}
-		_ = conn.SetReadBuffer(udpBuffer)
-		return &udpConn{UDPConn: conn, server: remote.AddrPort()}, nil
-	}
+	ip := ownLoopback()
+	return func(ctx context.Context, _ int) (net.Conn, error) { return dialUDP(ctx, addr, ip) }
 }
 
 // DialUDPAnew is [DialUDP] for a server that knows addresses from before: it
 // may hear from one that the system gives again. On this machine each socket
-// has an address of its own out of 127.0.0.0/8, where the system has these.
+// has an address of its own.
 func DialUDPAnew(addr string) func(ctx context.Context, receiveBuffer int) (net.Conn, error) {
-	dial := DialUDP(addr)
-	return func(ctx context.Context, receiveBuffer int) (net.Conn, error) {
-		conn, err := dial(ctx, receiveBuffer)
-		u, ok := conn.(*udpConn)
-		if err != nil || !ok || !u.server.Addr().Unmap().Is4() || !u.server.Addr().Unmap().IsLoopback() {
-			return conn, err
-		}
-		n := rand.Uint32()
-		fresh, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, byte(n>>16)|1, byte(n>>8), byte(n)|1)})
-		if err != nil {
-			return conn, nil // only 127.0.0.1 is there
-		}
-		_ = conn.Close()
-		_ = fresh.SetReadBuffer(udpBuffer)
-		return &udpConn{UDPConn: fresh, server: u.server}, nil
+	return func(ctx context.Context, _ int) (net.Conn, error) { return dialUDP(ctx, addr, ownLoopback()) }
+}
+
+// ownLoopback is an address of this machine that hardly anybody else uses.
+func ownLoopback() net.IP {
+	n := rand.Uint32()
+	return net.IPv4(127, byte(n>>16)|1, byte(n>>8), byte(n)|1)
+}
+
+// dialUDP opens a socket for talking to addr: at ip where addr is on this
+// machine and has an address like that.
+func dialUDP(ctx context.Context, addr string, ip net.IP) (net.Conn, error) {
+	d := net.Dialer{}
+	route, err := d.DialContext(ctx, "udp", addr) // sends nothing: which of our addresses leads there
+	if err != nil {
+		return nil, err
 	}
+	local, remote := route.LocalAddr().(*net.UDPAddr), route.RemoteAddr().(*net.UDPAddr)
+	_ = route.Close()
+	var conn *net.UDPConn
+	if to := remote.AddrPort().Addr().Unmap(); to.Is4() && to.IsLoopback() {
+		conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: ip})
+	}
+	if conn == nil || err != nil { // some systems have only 127.0.0.1
+		conn, err = net.ListenUDP("udp", &net.UDPAddr{IP: local.IP, Zone: local.Zone})
+	}
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.SetReadBuffer(udpBuffer)
+	return &udpConn{UDPConn: conn, server: remote.AddrPort()}, nil
 }
 
 // udpBuffer is what is asked for; the system may give less.
