@@ -118,8 +118,8 @@ func (c *Codec) isPart(m *Message, side Side) bool {
 // checkFraming says where a message does not go with the framing of its side.
 func (b *binder) checkFraming(d *messageDecl, c *Codec) {
 	fr := c.framing[d.from]
-	if fr == nil || b.p.framing[d.from].IsZero() {
-		return
+	if fr == nil || b.p.framing[d.from].IsZero() || len(d.shape.fields) == 0 {
+		return // what is wrong has been said
 	}
 	fields := fr.kind == byFields
 	last := d.shape.fields[len(d.shape.fields)-1]
