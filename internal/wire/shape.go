@@ -161,6 +161,9 @@ func loadFields(n source.Node, pos source.Pos, errs *source.Errors) []*fieldDecl
 
 func loadField(n source.Node, errs *source.Errors) *fieldDecl {
 	keys := n.Keys(errs, "name", "type", "order", "size", "terminator", "width", "pad", "contents", "enum", "repeat", "fields")
+	if n.IsNull() {
+		errs.Add(n.Pos(), "a field is missing here").Hint = "- {name: Length, type: u16}"
+	}
 	if !n.IsMap() {
 		return nil
 	}
