@@ -33,6 +33,10 @@ type targetFlags struct {
 	workdir  string
 	pipes    bool
 	ready    time.Duration
+
+	// What portFrom and answers mean, set by checkTarget.
+	portExpression *regexp.Regexp
+	replies        []answer
 }
 
 // Choices of --isolate.
@@ -54,7 +58,7 @@ func (f *targetFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.ready, "ready-within", 10*time.Second, "how long COMMAND may take until it listens")
 }
 
-// checkTarget finds what does not go together.
+// checkTarget finds what does not go together, and reads what the flags hold.
 func (f *targetFlags) checkTarget(command []string) error {
 	if f.ready <= 0 {
 		return usage("--ready-within must be more than nothing")
@@ -97,22 +101,14 @@ func (f *targetFlags) checkTarget(command []string) error {
 			return usage("--workdir %s: there is no such folder", f.workdir)
 		}
 	}
-	if _, err := f.portExpression(); err != nil {
-		return err
+	var err error
+	if f.portFrom != "" {
+		if f.portExpression, err = regexp.Compile(f.portFrom); err != nil {
+			return usage("--port-from %q is no regular expression: %s", f.portFrom, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		}
 	}
-	_, err := parseAnswers(f.answers)
+	f.replies, err = parseAnswers(f.answers)
 	return err
-}
-
-func (f *targetFlags) portExpression() (*regexp.Regexp, error) {
-	if f.portFrom == "" {
-		return nil, nil
-	}
-	re, err := regexp.Compile(f.portFrom)
-	if err != nil {
-		return nil, usage("--port-from %q is no regular expression: %s", f.portFrom, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-	}
-	return re, nil
 }
 
 // slots is how many scenarios are played at once.
@@ -135,21 +131,13 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (part, erro
 	switch {
 	case command != nil:
 		p.target = strings.Join(command, " ")
-		expression, err := f.portExpression()
-		if err != nil {
-			return part{}, err
-		}
 		c := target.Command{
-			Args: command, Network: s.Protocol.Transport, ReadyWithin: f.ready, Port: f.port, PortFrom: expression, Type: f.stdin,
+			Args: command, Network: s.Protocol.Transport, ReadyWithin: f.ready, Port: f.port, PortFrom: f.portExpression, Type: f.stdin,
 			User: "alice", Dir: f.workdir, Copy: f.workdir != "", Terminal: !f.pipes,
 		}
 		if f.client {
-			answers, err := parseAnswers(f.answers)
-			if err != nil {
-				return part{}, err
-			}
 			config.Told, config.NoTerminal = told(command, f.stdin, f.answers), f.pipes
-			return part{program: launchProgram(c, answers), config: config}, nil
+			return part{program: launchProgram(c, f.replies), config: config}, nil
 		}
 		fleet := target.NewFleet(c)
 		launch := launchFleet(fleet, c)

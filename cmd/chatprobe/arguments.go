@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/chatprobe/chatprobe/internal/report"
+	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/source"
 	"github.com/chatprobe/chatprobe/internal/transcript"
 	"github.com/chatprobe/chatprobe/scenarios"
@@ -23,11 +24,9 @@ import (
 // What is typed on the command line is read here, and what was probably meant
 // is said where it makes no sense. That happens before anything is started.
 
-// placeholders are what a command may contain.
+// placeholders are what the command of a server may contain; that of a client
+// may contain what scenario.Told lists.
 var placeholders = []string{"port", "host", "user"}
-
-// clientPlaceholders are what that of a client may contain.
-var clientPlaceholders = []string{"port", "host", "user", "url"}
 
 var placeholder = regexp.MustCompile(`\{([A-Za-z]+)\}`)
 
@@ -40,7 +39,7 @@ func takesPort(command []string) bool {
 func checkCommand(command []string, isClient bool) error {
 	known := placeholders
 	if isClient {
-		known = clientPlaceholders
+		known = scenario.Told
 	}
 	if len(command) == 0 {
 		return usage("there is no command behind --")
@@ -58,7 +57,7 @@ func checkCommand(command []string, isClient bool) error {
 			if slices.Contains(known, found[1]) {
 				continue
 			}
-			if slices.Contains(clientPlaceholders, found[1]) {
+			if slices.Contains(scenario.Told, found[1]) {
 				return usage("%s in the command: that is for clients, which are tested with --client", found[0])
 			}
 			if hint := source.DidYouMean(strings.ToLower(found[1]), known); strings.HasPrefix(hint, "did you mean") {

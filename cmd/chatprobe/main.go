@@ -80,21 +80,28 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitPassed
 	}
+	complain(stderr, err)
+	var exit *exitError
+	var files source.List
+	if errors.As(err, &exit) && (exit.err == nil || !errors.As(err, &files)) {
+		return exit.code
+	}
+	return exitUsage // the mistakes of a file, or complaints of the flag parser
+}
+
+// complain says what went wrong, unless everything is said.
+func complain(screen io.Writer, err error) {
 	var exit *exitError
 	var files source.List
 	switch {
 	case errors.As(err, &exit) && exit.err == nil:
-		return exit.code
 	case errors.As(err, &files):
-		fmt.Fprintln(stderr, files)
-		return exitUsage
+		fmt.Fprintln(screen, files)
 	case errors.As(err, &exit):
-		fmt.Fprintf(stderr, "chatprobe: %v\n", exit.err)
-		return exit.code
+		fmt.Fprintf(screen, "chatprobe: %v\n", exit.err)
+	default:
+		fmt.Fprintf(screen, "chatprobe: %v\n", err)
 	}
-	// What is left are complaints of the flag parser.
-	fmt.Fprintf(stderr, "chatprobe: %v\n", err)
-	return exitUsage
 }
 
 func newRoot() *cobra.Command {

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"os"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/chatprobe/chatprobe/internal/engine"
 	"github.com/chatprobe/chatprobe/internal/screen"
@@ -61,11 +59,7 @@ func (s *session) program() *engine.Program {
 		Stop:    s.stop,
 		Exited: func() (engine.ProgramEnd, bool) {
 			status, ended := s.process.Exited()
-			end := engine.ProgramEnd{How: status.String(), Status: status.Code}
-			if status.Signal != nil {
-				end.How = "was " + status.String()
-			}
-			return end, ended
+			return engine.ProgramEnd{How: howEnded(status), Status: status.Code}, ended
 		},
 		EndInput: s.process.EndInput,
 		Rest:     s.process.AwaitRest,
@@ -144,16 +138,8 @@ func (s *session) enter(text string, enter bool) error {
 }
 
 func (s *session) stop(how string) error {
-	switch how {
-	case "interrupt":
-		return s.process.Interrupt()
-	case "terminate":
-		return s.process.Signal(syscall.SIGTERM)
-	case "kill":
-		return s.process.Signal(os.Kill)
-	}
-	if text, ok := strings.CutPrefix(how, "type:"); ok {
-		return s.process.Type(text)
+	if how == "interrupt" {
+		return s.process.Interrupt() // as by the key
 	}
 	return signalProcess(s.process, how)
 }

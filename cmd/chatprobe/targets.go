@@ -48,10 +48,7 @@ func launchFleet(fleet *target.Fleet, command target.Command) engine.Launch {
 			Printed: func(from int64) ([]byte, int64) { return printedSince(p, from) },
 			Exited: func() (string, bool) {
 				status, ended := p.Exited()
-				if status.Signal != nil {
-					return "was " + status.String(), ended
-				}
-				return status.String(), ended
+				return howEnded(status), ended
 			},
 			Stop:   func(how string) error { return signalProcess(p, how) },
 			Notify: p.Notify,
@@ -59,6 +56,14 @@ func launchFleet(fleet *target.Fleet, command target.Command) engine.Launch {
 			Close:  func() { _ = p.Stop() },
 		}, nil
 	}
+}
+
+// howEnded is what follows "the program": exited with status 1, or was killed.
+func howEnded(status target.Status) string {
+	if status.Signal != nil {
+		return "was " + status.String()
+	}
+	return status.String()
 }
 
 // lingered says that a port had to be waited for, and why.

@@ -102,19 +102,6 @@ func failedIn(r *transcript.Report) []string {
 	return names
 }
 
-// complain shows an error as it would stand at the end of the program.
-func complain(screen io.Writer, err error) {
-	var exit *exitError
-	var files source.List
-	switch {
-	case errors.As(err, &files):
-		fmt.Fprintln(screen, files)
-	case errors.As(err, &exit) && exit.err == nil: // all is said
-	default:
-		fmt.Fprintf(screen, "chatprobe: %v\n", err)
-	}
-}
-
 // listNames writes the first few names of files.
 func listNames(names []string) string {
 	const most = 4

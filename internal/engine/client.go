@@ -174,6 +174,14 @@ func (p *play) connect(c *client) *failure {
 	if err != nil {
 		return fail(nil, fmt.Sprintf("%s can connect", c), "%s", dialReason(err, p)).unreached()
 	}
+	p.begin(c, conn, true)
+	p.sleep(p.pause)
+	return nil
+}
+
+// begin gives c a connection, and begins to read from it. With told, the
+// transcript says that it was made.
+func (p *play) begin(c *client, conn net.Conn, told bool) {
 	c.conn, c.sent, c.held, c.whole = conn, 0, nil, nil
 	c.spoke, c.inRoom, c.settled, c.deaf, c.far, c.begun, c.half, c.goodbye, c.byHand = false, false, false, false, false, false, false, false, false
 	c.local, c.remote = addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())
@@ -183,15 +191,15 @@ func (p *play) connect(c *client) *failure {
 	c.partial, c.lost, c.need, c.heard, c.over, c.malformed, c.stalled = nil, 0, 0, false, notOver, nil, false
 	c.asked, c.live = nil, conn
 	number := c.number
-	p.recordLocked(event{Event: transcript.Event{
-		Kind: transcript.Connect, Client: c.label, Purpose: p.purpose(c),
-		Local: conn.LocalAddr().String(), Text: conn.RemoteAddr().String(),
-	}})
+	if told {
+		p.recordLocked(event{Event: transcript.Event{
+			Kind: transcript.Connect, Client: c.label, Purpose: p.purpose(c),
+			Local: conn.LocalAddr().String(), Text: conn.RemoteAddr().String(),
+		}})
+	}
 	p.mu.Unlock()
 	p.readers.Add(1)
 	go c.read(conn, number, c.resume)
-	p.sleep(p.pause)
-	return nil
 }
 
 func dialReason(err error, p *play) string {

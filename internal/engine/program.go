@@ -304,22 +304,7 @@ func (h *host) take(conn net.Conn) {
 	p, c := h.play, h.client
 	h.opened++
 	p.close(c, transcript.Close)
-	c.conn, c.sent, c.held, c.whole, c.spoke, c.deaf, c.far = conn, 0, nil, nil, false, false, false
-	c.local, c.remote = addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())
-	c.resume = make(chan struct{}, 1)
-	p.mu.Lock()
-	c.number++
-	c.partial, c.lost, c.need, c.heard, c.over, c.malformed = nil, 0, 0, false, notOver, nil
-	c.live = conn
-	number := c.number
-	if h.packets == nil {
-		p.recordLocked(event{Event: transcript.Event{
-			Kind: transcript.Connect, Client: c.label, Local: conn.LocalAddr().String(), Text: conn.RemoteAddr().String(),
-		}})
-	}
-	p.mu.Unlock()
-	p.readers.Add(1)
-	go c.read(conn, number, c.resume)
+	p.begin(c, conn, h.packets == nil)
 }
 
 // programAddr is the program's end of its connection.

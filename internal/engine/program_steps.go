@@ -380,17 +380,9 @@ func (h *host) serverSends(do scenario.ServerSends) *failure {
 	if h.packets != nil && !h.packets.guest().IsValid() {
 		return fail(h.client, "the program can be sent something", "it has sent nothing yet, so its address is not known")
 	}
-	var b []byte
-	for _, out := range do.Messages {
-		args, err := p.expand(out.Args, p.lookup)
-		if err != nil {
-			return harnessError(err)
-		}
-		one, err := p.codec.Encode(p.codec.Message(out.Message), args, nil)
-		if err != nil {
-			return harnessError(err)
-		}
-		b = append(b, one...)
+	b, err := p.build(h.client, do.Messages)
+	if err != nil {
+		return harnessError(err)
 	}
 	return p.sendCut(h.client, b, do.How)
 }

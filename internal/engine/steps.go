@@ -111,22 +111,31 @@ func (p *play) encode(c *client, m *wire.Message, args, set wire.Args) ([]byte, 
 	return p.codec.Encode(m, args, set)
 }
 
-func (p *play) doSend(c *client, do scenario.Send) *failure {
+// build makes the bytes of messages of c.
+func (p *play) build(c *client, list []scenario.Outgoing) ([]byte, error) {
 	var b []byte
-	for _, out := range do.Messages {
+	for _, out := range list {
 		args, err := p.expand(out.Args, p.lookup)
 		if err != nil {
-			return harnessError(err)
+			return nil, err
 		}
 		set, err := p.expand(out.Set, p.lookup)
 		if err != nil {
-			return harnessError(err)
+			return nil, err
 		}
 		one, err := p.encode(c, p.codec.Message(out.Message), args, set)
 		if err != nil {
-			return harnessError(err)
+			return nil, err
 		}
 		b = append(b, one...)
+	}
+	return b, nil
+}
+
+func (p *play) doSend(c *client, do scenario.Send) *failure {
+	b, err := p.build(c, do.Messages)
+	if err != nil {
+		return harnessError(err)
 	}
 	if do.Until != nil {
 		return p.doUntilReceived(c, do.Until, false, func() *failure { return p.sendCut(c, b, do.How) })

@@ -191,7 +191,7 @@ func (l *loader) checkTransport() {
 	if l.suite.Protocol.Transport != "udp" {
 		return
 	}
-	started := !l.scenario.startsLater()
+	started := !l.scenario.StartsLater()
 	for _, step := range l.scenario.Steps {
 		var why string
 		if _, ok := step.Do.(ProgramStarts); ok {

@@ -314,7 +314,12 @@ func (l *loader) parseSendText(what source.Node, options map[string]source.Node)
 }
 
 func (l *loader) parseReceive(what source.Node, options map[string]source.Node) Action {
-	r := Receive{Messages: []Expected{l.expected(what)}}
+	return l.receive(l.expected(what), options)
+}
+
+// receive reads how often a message is to come, and whether as the next one.
+func (l *loader) receive(x Expected, options map[string]source.Node) Receive {
+	r := Receive{Messages: []Expected{x}}
 	if n := options["times"]; !n.IsNull() {
 		r.Times = l.number(n, 1)
 	}

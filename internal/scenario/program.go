@@ -36,15 +36,11 @@ func (l *loader) checkSide(key source.Node, do Action) {
 	}
 }
 
-// startsLater says that the program is not started before the first step, but
-// by a step of its own.
-func (sc *Scenario) startsLater() bool {
-	return slices.ContainsFunc(sc.Steps, func(s *Step) bool { _, ok := s.Do.(ProgramStarts); return ok })
-}
-
 // StartsLater says that a step starts the program; else it runs when the play
 // begins.
-func (sc *Scenario) StartsLater() bool { return sc.startsLater() }
+func (sc *Scenario) StartsLater() bool {
+	return slices.ContainsFunc(sc.Steps, func(s *Step) bool { _, ok := s.Do.(ProgramStarts); return ok })
+}
 
 // checkProgram finds steps that need the program before it is started.
 func (l *loader) checkProgram() {
@@ -52,7 +48,7 @@ func (l *loader) checkProgram() {
 	if !sc.TestsClient {
 		return
 	}
-	running := !sc.startsLater()
+	running := !sc.StartsLater()
 	for _, step := range sc.Steps {
 		switch step.Do.(type) {
 		case ProgramSendsNothing:
@@ -240,14 +236,7 @@ func (l *loader) fromProgram(n source.Node) Expected {
 }
 
 func (l *loader) parseProgramSends(what source.Node, options map[string]source.Node) Action {
-	r := Receive{Messages: []Expected{l.fromProgram(what)}}
-	if n := options["times"]; !n.IsNull() {
-		r.Times = l.number(n, 1)
-	}
-	if n := options["next"]; !n.IsNull() {
-		r.Next = n.Bool(l.errs)
-	}
-	return ProgramSends{r}
+	return ProgramSends{l.receive(l.fromProgram(what), options)}
 }
 
 func (l *loader) parseProgramSendsOneOf(what source.Node, _ map[string]source.Node) Action {

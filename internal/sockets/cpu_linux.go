@@ -49,6 +49,7 @@ type Thread struct {
 	Waited   time.Duration // for a processor, while it could have run; without the current wait
 	Sleeps   int64         // how often it has given up its processor by itself, to wait for something
 	Runnable bool          // it runs or waits for a processor
+	Asleep   bool          // it waits for something that may never come, or has ended; not for a disk
 }
 
 // Threads returns the threads of a process; none where it is gone.
@@ -69,7 +70,9 @@ func Threads(pid int) []Thread {
 		if err != nil {
 			continue // it has ended in the meantime
 		}
-		t.Runnable = bytes.HasPrefix(statusField(b, "State:"), []byte("R"))
+		state := statusField(b, "State:")
+		t.Runnable = bytes.HasPrefix(state, []byte("R"))
+		t.Asleep = bytes.HasPrefix(state, []byte("S")) || bytes.HasPrefix(state, []byte("Z"))
 		t.Sleeps, _ = strconv.ParseInt(string(statusField(b, "voluntary_ctxt_switches:")), 10, 64)
 		if b, err := readSmall(tasks+"/"+name+"/schedstat", buf[:]); err == nil { // which some kernels do not have
 			if f := bytes.Fields(b); len(f) >= 2 {

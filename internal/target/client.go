@@ -56,21 +56,13 @@ func StartClient(ctx context.Context, c Command, server netip.AddrPort, user str
 	return p, nil
 }
 
-// clientCommand returns the command to run, with everything filled in.
+// clientCommand returns the command to run a client, with everything filled in.
 func (c Command) clientCommand(values *strings.Replacer, port int) *exec.Cmd {
-	args := make([]string, len(c.Args))
-	for i, arg := range c.Args {
-		args[i] = values.Replace(arg)
-	}
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir = c.Dir
 	// The size that these tell would be that of another terminal.
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool {
+	environment := slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		return strings.HasPrefix(entry, "COLUMNS=") || strings.HasPrefix(entry, "LINES=")
 	})
-	cmd.Env = append(cmd.Env, "PYTHONUNBUFFERED=1", "PORT="+strconv.Itoa(port), "HOST="+c.Host, "TERM=xterm")
-	cmd.Env = append(cmd.Env, c.Env...)
-	return cmd
+	return c.fillIn(values, port, environment, "TERM=xterm")
 }
 
 // errLongLine says that a terminal would cut what is typed.

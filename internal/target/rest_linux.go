@@ -3,7 +3,6 @@ package target
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -45,22 +44,9 @@ func (p *Process) activity() (stamp string, asleep bool) {
 	var b strings.Builder
 	asleep = true
 	for _, pid := range sockets.Tree(p.PID()) {
-		dir := fmt.Sprintf("/proc/%d/task", pid)
-		tasks, err := os.ReadDir(dir)
-		if err != nil {
-			continue
-		}
-		for _, task := range tasks {
-			stat, err := os.ReadFile(dir + "/" + task.Name() + "/stat")
-			if err != nil {
-				continue
-			}
-			// The name, in parentheses, may hold anything; the state follows it.
-			if at := strings.LastIndexByte(string(stat), ')'); at >= 0 && at+2 < len(stat) && stat[at+2] != 'S' && stat[at+2] != 'Z' {
-				asleep = false
-			}
-			ran, _ := os.ReadFile(dir + "/" + task.Name() + "/schedstat")
-			fmt.Fprintf(&b, "%s %s", task.Name(), ran)
+		for _, t := range sockets.Threads(pid) {
+			asleep = asleep && t.Asleep
+			fmt.Fprintln(&b, t.TID, t.Ran, t.Waited, t.Sleeps)
 		}
 	}
 	return b.String(), asleep

@@ -132,20 +132,26 @@ func (c Command) start(ctx context.Context) (*Process, error) {
 	return p, nil
 }
 
-// command returns the command to run, with the port filled in.
+// command returns the command to run a server, with the port filled in.
 func (c Command) command(values *strings.Replacer, port int) *exec.Cmd {
+	var env []string
+	if c.Terminal {
+		// On a terminal some programs print in colours, which would stand between the words that somebody looks for.
+		env = []string{"TERM=dumb", "NO_COLOR=1"}
+	}
+	return c.fillIn(values, port, os.Environ(), env...)
+}
+
+// fillIn returns the command to run, with everything filled in, in an environment to which more is added.
+func (c Command) fillIn(values *strings.Replacer, port int, environment []string, more ...string) *exec.Cmd {
 	args := make([]string, len(c.Args))
 	for i, arg := range c.Args {
 		args[i] = values.Replace(arg)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = c.Dir
-	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1", "PORT="+strconv.Itoa(port), "HOST="+c.Host)
-	if c.Terminal {
-		// On a terminal some programs print in colours, which would stand between the words that somebody looks for.
-		cmd.Env = append(cmd.Env, "TERM=dumb", "NO_COLOR=1")
-	}
-	cmd.Env = append(cmd.Env, c.Env...)
+	cmd.Env = append(environment, "PYTHONUNBUFFERED=1", "PORT="+strconv.Itoa(port), "HOST="+c.Host)
+	cmd.Env = append(append(cmd.Env, more...), c.Env...)
 	return cmd
 }
 
