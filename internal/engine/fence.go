@@ -43,11 +43,12 @@ func (p *play) fence(plan *scenario.Fence) *failure {
 			return f
 		}
 	}
+	p.sleep(settleWait + p.pause)
 	if p.session.Suite.Fence.Question == nil && p.pick(nil) == nil && p.isCutOff() {
 		// The end of a connection proves silence, but not if it is everybody's.
+		// Asked last, because they may end one after the other.
 		return p.noWitness(p.all()[0])
 	}
-	p.sleep(settleWait + p.pause)
 	return nil
 }
 
