@@ -1,34 +1,23 @@
 package pcap
 
 import (
-	"bufio"
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/bits"
 	"time"
 )
 
-// blocks stands between a pcapng file and gopacket's reader of it, which trusts
-// what it reads: it allocates as much as a length in the file says, divides by a
-// clock resolution that may be zero, rounds times of clocks that count in powers
-// of two, and keeps 8 bits of a link type. So blocks checks the head of each
-// block, drops those that hold no packet, and hands sections and interfaces on
-// without their options, having read what matters itself.
-//
-// A single Read never crosses the end of a block. The reader asks for more only
-// when it has used up what it got; hence link and time are those of the packet
-// that the reader has just returned.
-type blocks struct {
-	in         *bufio.Reader
-	order      binary.ByteOrder
+// An ngFile is the new format, pcapng: a sequence of blocks, some of which are
+// packets. Blocks and options that are not known are passed over. Nothing in it
+// is believed: a length is not allocated, and a clock may be as fine as it
+// likes. (gopacket's reader of it allocates gigabytes if a file says so, divides
+// by a resolution that may be zero, and keeps 8 bits of a link type.)
+type ngFile struct {
+	in         *input
+	big        endian
 	interfaces []netInterface
-	link       uint32    // of the packet in the current block
-	time       time.Time // of that packet
-
-	ready   []byte   // bytes made here that come next
-	left    int      // bytes of the current block that come then, as they are in the file
-	scratch [28]byte // what ready is made in
+	size       int // of the block that is being looked at
 }
 
 // A netInterface is what a section says of one of its interfaces.
@@ -54,221 +43,228 @@ const (
 	byteOrderMark = 0x1a2b3c4d
 )
 
-// maxInterfaces bounds what is remembered of a section.
-const maxInterfaces = 4096
+const (
+	// maxInterfaces bounds what is remembered of a section.
+	maxInterfaces = 4096
+	// maxBlock is how much of a block with a packet is waited for before the
+	// packet is handed out: the packet, and some options behind it.
+	maxBlock = maxPacket + 1<<16
+)
 
-// Read implements io.Reader.
-func (b *blocks) Read(p []byte) (int, error) {
-	if len(b.ready) == 0 && b.left == 0 {
-		if err := b.next(); err != nil {
-			return 0, err
-		}
+func openNg(in *input) (packets, error) {
+	n := &ngFile{in: in}
+	switch err := n.section(); {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, fmt.Errorf("%w: it is a pcapng file that ends in its header", ErrFormat)
+	case err != nil:
+		return nil, fmt.Errorf("read capture: %w", err)
 	}
-	if len(b.ready) > 0 {
-		n := copy(p, b.ready)
-		b.ready = b.ready[n:]
-		return n, nil
-	}
-	n, err := b.in.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, inside(err)
+	return n, nil
 }
 
-// inside is an error met inside a block, where a file must not end.
-func inside(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// next goes on to the next block that matters.
-func (b *blocks) next() error {
-	for len(b.ready) == 0 && b.left == 0 {
-		head, err := b.in.Peek(12)
-		switch {
-		case len(head) == 0:
-			return err
-		case len(head) < 12:
+// next goes on to the next block that holds a packet.
+func (n *ngFile) next(f *frame) error {
+	for {
+		if err := n.in.discard(n.size); err != nil {
 			return inside(err)
 		}
-		if binary.BigEndian.Uint32(head) == blockSection {
-			b.order = binary.LittleEndian
-			if binary.BigEndian.Uint32(head[8:]) == byteOrderMark {
-				b.order = binary.BigEndian
+		n.size = 0
+		head, err := n.in.peek(8)
+		if err != nil {
+			if len(head) == 0 {
+				return err
 			}
+			return inside(err)
 		}
-		kind, length := b.order.Uint32(head), b.order.Uint32(head[4:])
-		if length < 12 || length%4 != 0 {
-			return fmt.Errorf("a block of the file claims to be %d bytes long", length)
+		kind := n.big.uint32(head)
+		if kind == blockSection {
+			if err := n.section(); err != nil {
+				return err
+			}
+			continue
 		}
-		if err := b.block(kind, int(length)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// block deals with one block. length counts its head and tail as well.
-func (b *blocks) block(kind uint32, length int) error {
-	switch kind {
-	case blockSection:
-		return b.section(length)
-	case blockInterface:
-		return b.networkInterface(length)
-	case blockEnhanced, blockPacket:
-		head, err := b.head(28, length)
+		length, err := blockLength(n.big.uint32(head[4:]))
 		if err != nil {
 			return err
 		}
-		id := b.order.Uint32(head[8:])
-		if kind == blockPacket {
-			id = uint32(b.order.Uint16(head[8:]))
+		switch kind {
+		case blockEnhanced, blockPacket:
+			return n.packet(f, kind, length)
+		case blockSimple:
+			return n.simplePacket(f, length)
+		case blockInterface:
+			err = n.networkInterface(length)
+		default:
+			err = n.in.discard(length)
 		}
-		ticks := uint64(b.order.Uint32(head[12:]))<<32 | uint64(b.order.Uint32(head[16:]))
-		return b.packet(id, b.order.Uint32(head[20:]), 32, length, ticks)
-	case blockSimple:
-		head, err := b.head(12, length)
 		if err != nil {
-			return err
+			return inside(err)
 		}
-		size := b.order.Uint32(head[8:])
-		if len(b.interfaces) > 0 && b.interfaces[0].snap > 0 {
-			size = min(size, b.interfaces[0].snap)
-		}
-		err = b.packet(0, size, 16, length, 0)
-		b.time = time.Time{} // these have none
-		return err
 	}
-	_, err := b.in.Discard(length)
-	return inside(err)
 }
 
-// head is the first n bytes of a block.
-func (b *blocks) head(n, length int) ([]byte, error) {
-	if length < n {
+// blockLength is how long a block is, its head and tail included.
+func blockLength(length uint32) (int, error) {
+	if length < 12 || length%4 != 0 || int(length) < 0 { // where an int has 32 bits
+		return 0, fmt.Errorf("a block of the file claims to be %d bytes long", length)
+	}
+	return int(length), nil
+}
+
+// head is the first size bytes of a block.
+func (n *ngFile) head(size, length int) ([]byte, error) {
+	if length < size {
 		return nil, fmt.Errorf("a block of %d bytes is shorter than its kind can be", length)
 	}
-	head, err := b.in.Peek(n)
+	head, err := n.in.peek(size)
 	return head, inside(err)
 }
 
-// packet passes a block with a packet of size bytes on.
-func (b *blocks) packet(id, size uint32, around, length int, ticks uint64) error {
-	if int64(id) >= int64(len(b.interfaces)) {
-		return fmt.Errorf("it was captured on interface %d, and the file describes %d", id, len(b.interfaces))
+// packet reads a block with a packet.
+func (n *ngFile) packet(f *frame, kind uint32, length int) error {
+	const before = 28 // the packet's bytes
+	head, err := n.head(before, length)
+	if err != nil {
+		return err
 	}
-	if size > maxPacket || int(size) > length-around {
-		return fmt.Errorf("it claims to be %d bytes long, in a block of %d", size, length)
+	id := n.big.uint32(head[8:])
+	if kind == blockPacket {
+		id = uint32(n.big.uint16(head[8:]))
 	}
-	n := &b.interfaces[id]
-	b.link, b.time = n.link, n.at(ticks)
-	b.left = length
+	if int64(id) >= int64(len(n.interfaces)) {
+		return fmt.Errorf("it was captured on interface %d, and the file describes %d", id, len(n.interfaces))
+	}
+	captured, size := n.big.uint32(head[20:]), n.big.uint32(head[24:])
+	ticks := uint64(n.big.uint32(head[12:]))<<32 | uint64(n.big.uint32(head[16:]))
+	if f.data, err = n.data(before, captured, length); err != nil {
+		return err
+	}
+	i := &n.interfaces[id]
+	f.link, f.size, f.time = i.link, max(int(size), len(f.data)), i.at(ticks)
 	return nil
+}
+
+// simplePacket reads a packet of the first interface, about which little is said.
+func (n *ngFile) simplePacket(f *frame, length int) error {
+	const before = 12
+	head, err := n.head(before, length)
+	if err != nil {
+		return err
+	}
+	if len(n.interfaces) == 0 {
+		return errors.New("it was captured on interface 0, and the file describes none")
+	}
+	i := &n.interfaces[0]
+	size := n.big.uint32(head[8:])
+	captured := size
+	if i.snap > 0 {
+		captured = min(captured, i.snap)
+	}
+	if f.data, err = n.data(before, captured, length); err != nil {
+		return err
+	}
+	f.link, f.size, f.time = i.link, max(int(size), len(f.data)), time.Time{} // it has none
+	return nil
+}
+
+// data is the bytes of a packet, which begin so many bytes after their block does.
+func (n *ngFile) data(before int, captured uint32, length int) ([]byte, error) {
+	const after = 4
+	if captured > maxPacket || int(captured) > length-before-after {
+		return nil, fmt.Errorf("it claims to be %d bytes long, in a block of %d", captured, length)
+	}
+	block, err := n.in.peek(min(length, maxBlock))
+	if err != nil {
+		return nil, inside(err)
+	}
+	n.size = length
+	return block[before : before+int(captured)], nil
 }
 
 // at is the time that a clock shows.
 func (n *netInterface) at(ticks uint64) time.Time {
+	switch n.ticks { // the usual ones, without a division by a variable
+	case 1e6:
+		return time.Unix(int64(ticks/1e6)+n.offset, int64(ticks%1e6*1000)).UTC()
+	case 1e9:
+		return time.Unix(int64(ticks/1e9)+n.offset, int64(ticks%1e9)).UTC()
+	}
 	high, low := bits.Mul64(ticks%n.ticks, 1e9)
 	nanoseconds, _ := bits.Div64(high, low, n.ticks)
 	return time.Unix(int64(ticks/n.ticks)+n.offset, int64(nanoseconds)).UTC()
 }
 
 // section begins a section of the file, which describes its interfaces anew.
-func (b *blocks) section(length int) error {
-	head, err := b.head(28, length)
+func (n *ngFile) section() error {
+	head, err := n.in.peek(12)
+	if err != nil {
+		return inside(err)
+	}
+	n.big = endian(endian(true).uint32(head[8:]) == byteOrderMark)
+	length, err := blockLength(n.big.uint32(head[4:]))
 	if err != nil {
 		return err
 	}
-	if mark := b.order.Uint32(head[8:]); mark != byteOrderMark {
+	if head, err = n.head(28, length); err != nil {
+		return err
+	}
+	if mark := n.big.uint32(head[8:]); mark != byteOrderMark {
 		return fmt.Errorf("a section begins with the byte order mark %08x", mark)
 	}
-	major, minor := b.order.Uint16(head[12:]), b.order.Uint16(head[14:])
-	if major != 1 {
+	if major, minor := n.big.uint16(head[12:]), n.big.uint16(head[14:]); major != 1 {
 		return fmt.Errorf("a section is of pcapng version %d.%d, which cannot be read", major, minor)
 	}
-	b.interfaces = b.interfaces[:0]
-	// Written again: without options, of version 1.0, of unknown length.
-	out := b.scratch[:28]
-	clear(out)
-	b.order.PutUint32(out, blockSection)
-	b.order.PutUint32(out[4:], 28)
-	b.order.PutUint32(out[8:], byteOrderMark)
-	b.order.PutUint16(out[12:], 1)
-	b.order.PutUint64(out[16:], 1<<64-1)
-	b.order.PutUint32(out[24:], 28)
-	b.ready = out
-	_, err = b.in.Discard(length)
-	return inside(err)
+	n.interfaces = n.interfaces[:0]
+	return inside(n.in.discard(length))
 }
 
 // networkInterface remembers an interface.
-func (b *blocks) networkInterface(length int) error {
-	head, err := b.head(16, length)
+func (n *ngFile) networkInterface(length int) error {
+	const before, after = 16, 4 // the options
+	head, err := n.head(before+after, length)
 	if err != nil {
 		return err
 	}
-	if len(b.interfaces) == maxInterfaces {
+	if len(n.interfaces) == maxInterfaces {
 		return fmt.Errorf("a section describes more than %d interfaces", maxInterfaces)
 	}
-	n := netInterface{link: uint32(b.order.Uint16(head[8:])), snap: b.order.Uint32(head[12:]), ticks: 1e6}
-	if _, err := b.in.Discard(16); err != nil {
-		return inside(err)
-	}
-	if err := b.options(&n, length-16-4); err != nil {
+	i := netInterface{link: uint32(n.big.uint16(head[8:])), snap: n.big.uint32(head[12:]), ticks: 1e6}
+	n.in.from += before
+	if err := n.options(&i, length-before-after); err != nil {
 		return err
 	}
-	if _, err := b.in.Discard(4); err != nil {
-		return inside(err)
-	}
-	b.interfaces = append(b.interfaces, n)
-	// Written again: without options, with a length that may be allocated.
-	out := b.scratch[:20]
-	clear(out)
-	b.order.PutUint32(out, blockInterface)
-	b.order.PutUint32(out[4:], 20)
-	b.order.PutUint16(out[8:], uint16(n.link))
-	b.order.PutUint32(out[12:], min(n.snap, maxPacket))
-	b.order.PutUint32(out[16:], 20)
-	b.ready = out
-	return nil
+	n.interfaces = append(n.interfaces, i)
+	return n.in.discard(after)
 }
 
 // options reads the options of an interface, which take up left bytes.
-func (b *blocks) options(n *netInterface, left int) error {
+func (n *ngFile) options(i *netInterface, left int) error {
 	for left >= 4 {
-		head, err := b.in.Peek(4)
+		head, err := n.in.peek(4)
 		if err != nil {
-			return inside(err)
+			return err
 		}
-		code, length := b.order.Uint16(head), int(b.order.Uint16(head[2:]))
+		code, length := n.big.uint16(head), int(n.big.uint16(head[2:]))
 		padded := 4 + (length+3)&^3
 		if code == optionEnd || padded > left {
 			break
 		}
-		switch {
+		option, err := n.in.peek(padded)
+		if err != nil {
+			return err
+		}
+		switch value := option[4:]; {
 		case code == optionResolution && length == 1:
-			value, err := b.in.Peek(5)
-			if err != nil {
-				return inside(err)
-			}
-			if n.ticks = ticksPerSecond(value[4]); n.ticks == 0 {
-				return fmt.Errorf("an interface has a clock of the resolution %#02x, which cannot be read", value[4])
+			if i.ticks = ticksPerSecond(value[0]); i.ticks == 0 {
+				return fmt.Errorf("an interface has a clock of the resolution %#02x, which cannot be read", value[0])
 			}
 		case code == optionOffset && length == 8:
-			value, err := b.in.Peek(12)
-			if err != nil {
-				return inside(err)
-			}
-			n.offset = int64(b.order.Uint64(value[4:]))
+			i.offset = int64(n.big.uint64(value))
 		}
-		if _, err := b.in.Discard(padded); err != nil {
-			return inside(err)
-		}
+		n.in.from += padded
 		left -= padded
 	}
-	_, err := b.in.Discard(max(left, 0))
-	return inside(err)
+	return n.in.discard(max(left, 0))
 }
 
 // ticksPerSecond is how fine a clock is: a power of ten, or of two if the

@@ -81,14 +81,15 @@ func TestTimes(t *testing.T) {
 			file []byte
 			want time.Time
 		}{
-			"pcap in microseconds":   {classic(0xa1b2c3d4, epoch.Nanosecond()/1000), micro},
-			"pcap in nanoseconds":    {classic(0xa1b23c4d, epoch.Nanosecond()), epoch},
-			"pcapng in microseconds": {ng(uint64(micro.UnixMicro())), micro},
-			"pcapng in nanoseconds":  {ng(uint64(epoch.UnixNano()), resolution(9)...), epoch},
-			"pcapng in seconds":      {ng(uint64(second), resolution(0)...), epoch.Truncate(time.Second)},
-			"pcapng in 2^-20":        {ng(uint64(second)<<20|1<<17, resolution(0x80|20)...), eighth},
-			"pcapng in 2^-33":        {ng((uint64(second)-1e9)<<33|1<<30, append(resolution(0x80|33), uint16(14), uint16(8), int64(1e9))...), eighth},
-			"pcapng with an offset":  {ng(uint64(micro.UnixMicro()-1e15), uint16(1), uint16(5), "hello", uint16(14), uint16(8), int64(1e9), uint16(0), uint16(0)), micro},
+			"pcap in microseconds":                 {classic(0xa1b2c3d4, epoch.Nanosecond()/1000), micro},
+			"pcap in nanoseconds":                  {classic(0xa1b23c4d, epoch.Nanosecond()), epoch},
+			"pcapng in microseconds":               {ng(uint64(micro.UnixMicro())), micro},
+			"pcapng in nanoseconds":                {ng(uint64(epoch.UnixNano()), resolution(9)...), epoch},
+			"pcapng in nanoseconds with an offset": {ng(uint64(epoch.UnixNano()-1e18), append(resolution(9), uint16(14), uint16(8), int64(1e9))...), epoch},
+			"pcapng in seconds":                    {ng(uint64(second), resolution(0)...), epoch.Truncate(time.Second)},
+			"pcapng in 2^-20":                      {ng(uint64(second)<<20|1<<17, resolution(0x80|20)...), eighth},
+			"pcapng in 2^-33":                      {ng((uint64(second)-1e9)<<33|1<<30, append(resolution(0x80|33), uint16(14), uint16(8), int64(1e9))...), eighth},
+			"pcapng with an offset":                {ng(uint64(micro.UnixMicro()-1e15), uint16(1), uint16(5), "hello", uint16(14), uint16(8), int64(1e9), uint16(0), uint16(0)), micro},
 			"pcapng, simple packet": {(&ngBuilder{order: order}).section().network(linkRaw, 0).
 				block(blockSimple, uint32(len(hello())), string(hello())).file, time.Time{}},
 			"pcapng, simple packet cut": {(&ngBuilder{order: order}).section().network(linkRaw, 45).
@@ -213,16 +214,18 @@ func TestNotACapture(t *testing.T) {
 		return b.String()
 	}
 	for file, want := range map[string]string{
-		"":                          "this is not a capture file: it is empty",
-		"hi":                        `this is not a capture file (pcap or pcapng): it begins with the text "hi"`,
-		"GET / HTTP/1.1\r\nHost: x": `this is not a capture file (pcap or pcapng): it begins with the text "GET / HTTP/1.1\r\n"`,
-		"\x7fELF\x02\x01":           "this is not a capture file (pcap or pcapng): it begins with the bytes 7f 45 4c 46 02 01",
-		pack("hello"):               `this is not a capture file (pcap or pcapng): it begins with the text "hello"`,
-		pack(""):                    "this is not a capture file: it is empty",
-		"\x1f\x8b":                  "this is not a capture file (gzip: unexpected EOF)",
-		"\x1f\x8bgarbage!":          "this is not a capture file (gzip: gzip: invalid header)",
-		"\xd4\xc3\xb2\xa1\x02":      "this is not a capture file: it is a pcap file of only 5 bytes",
-		"\x0a\x0d\x0d\x0a\x1c":      "this is not a capture file: it is a pcapng file that ends in its header",
+		"":                                     "this is not a capture file: it is empty",
+		"hi":                                   `this is not a capture file (pcap or pcapng): it begins with the text "hi"`,
+		"GET / HTTP/1.1\r\nHost: x":            `this is not a capture file (pcap or pcapng): it begins with the text "GET / HTTP/1.1\r\n"`,
+		"\x7fELF\x02\x01":                      "this is not a capture file (pcap or pcapng): it begins with the bytes 7f 45 4c 46 02 01",
+		"\xfd7zXZ\x00\x00\x04":                 "this is not a capture file (pcap or pcapng): it begins with the bytes fd 37 7a 58 5a 00, as a file compressed by xz; unpack it first (unxz)",
+		"\x28\xb5\x2f\xfd\x00\x00\xff\xff\xff": "this is not a capture file (zstd: invalid input: reserved block type encountered)",
+		pack("hello"):                          `this is not a capture file (pcap or pcapng): it begins with the text "hello"`,
+		pack(""):                               "this is not a capture file: it is empty",
+		"\x1f\x8b":                             "this is not a capture file (gzip: unexpected EOF)",
+		"\x1f\x8bgarbage!":                     "this is not a capture file (gzip: gzip: invalid header)",
+		"\xd4\xc3\xb2\xa1\x02":                 "this is not a capture file: it is a pcap file of only 5 bytes",
+		"\x0a\x0d\x0d\x0a\x1c":                 "this is not a capture file: it is a pcapng file that ends in its header",
 	} {
 		_, err := Read(strings.NewReader(file), Sink{})
 		if errorText(err) != want || !errors.Is(err, ErrFormat) {
@@ -272,7 +275,7 @@ func TestHostileFiles(t *testing.T) {
 			"odd block":                    {lying(begin().block(99, "abcd"), -12, 17), "read capture: packet 1: a block of the file claims to be 17 bytes long"},
 			"option longer than its block": {begin().network(linkRaw, 0, uint16(9), uint16(60000), "abcd").packet(0, 0, hello()).file, ""},
 			"version":                      {(&ngBuilder{order: order}).block(blockSection, uint32(byteOrderMark), uint16(3), uint16(1), int64(-1)).file, "read capture: a section is of pcapng version 3.1, which cannot be read"},
-			"pcap":                         {old, "read capture: packet 2: capture length exceeds snap length: 4294967280 > 262144"},
+			"pcap":                         {old, "read capture: packet 2: it claims to be 4294967280 bytes long"},
 		} {
 			t.Run(name+" "+order.String(), func(t *testing.T) {
 				grown := allocated(func() {

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/chatprobe/chatprobe/internal/golden"
 )
 
 // A plan decides by chance, the same way for the same seed.
@@ -123,10 +124,7 @@ func TestLosses(t *testing.T) {
 // FuzzRead reads anything at all. It must not panic, and what it keeps must not
 // grow with what the bytes claim.
 func FuzzRead(f *testing.F) {
-	names, _ := filepath.Glob("testdata/*.pcap*")
-	if len(names) == 0 {
-		f.Fatal("no captures in testdata")
-	}
+	names := append(golden.Glob(f, "testdata/*.pcap*"), golden.Glob(f, "testdata/chat/*.pcap*")...)
 	for _, name := range names {
 		file, err := os.ReadFile(name)
 		if err != nil {
@@ -136,8 +134,8 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add(rawFile(shuffled(newPlan(1), 200)...))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		if len(file) > 1 && file[0] == 0x1f && file[1] == 0x8b {
-			t.Skip() // what gzip makes of it may be long
+		if packing(file) != "" {
+			t.Skip() // what it holds may be long; see TestBombs
 		}
 		var l listener
 		var stats Stats
@@ -145,6 +143,34 @@ func FuzzRead(f *testing.F) {
 		l.check(t, stats)
 		if grown > 8<<20+200*uint64(len(file)) {
 			t.Errorf("%d bytes allocated for a file of %d", grown, len(file))
+		}
+	})
+}
+
+// FuzzFrames reads packets of any bytes, behind two kinds of link headers. What
+// is quick for one of them must hear the same as what is thorough for the other.
+func FuzzFrames(f *testing.F) {
+	for _, name := range []string{"framed-room.pcap", "framed-ipv6.pcap", "lines-fragments.pcap", "framed-cut.pcap", "datagram-room.pcap"} {
+		var seed []byte
+		for _, frame := range frames(f, "testdata/chat/"+name)[:40] {
+			packet := frame.data[ipAt-2:]
+			seed = append(append(seed, byte(len(packet)), byte(len(packet)>>8)), packet...)
+		}
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var plain, tagged []frame
+		for len(b) > 2 {
+			n := min(int(b[0])|int(b[1])<<8, len(b)-2)
+			packet := string(b[2 : 2+n])
+			b = b[2+n:]
+			plain = append(plain, frame{data: []byte(macs + packet)})
+			tagged = append(tagged, frame{data: []byte(macs + "\x81\x00\x00\x05" + packet)})
+		}
+		want, wantStats := listen(t, pcapFileOf(linkEthernet, tagged...))
+		got, stats := listen(t, pcapFileOf(linkEthernet, plain...))
+		if !slices.Equal(got.events, want.events) || got.streams["udp"] != want.streams["udp"] || stats != wantStats {
+			t.Errorf("%q, %+v, not %q, %+v", got.events, stats, want.events, wantStats)
 		}
 	})
 }

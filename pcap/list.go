@@ -22,9 +22,6 @@ func newList[T any]() *list[T] {
 // first is nil if the list is empty.
 func (l *list[T]) first() *T { return l.root.next.value }
 
-// last is nil if the list is empty.
-func (l *list[T]) last() *T { return l.root.prev.value }
-
 // add puts n at the end.
 func (l *list[T]) add(n *node[T]) {
 	n.prev, n.next = l.root.prev, &l.root

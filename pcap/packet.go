@@ -12,11 +12,9 @@ import (
 // A packet is what a frame carries through the internet. One is filled in
 // again for every frame.
 type packet struct {
-	number   int
-	time     time.Time
-	src, dst address
-	srcPort  uint16
-	dstPort  uint16
+	number int
+	time   time.Time
+	route
 	protocol byte
 	data     []byte // what follows the headers that have been read
 	missing  int    // bytes that follow data on the wire, cut off by the capture
@@ -34,8 +32,17 @@ const (
 	flagACK
 )
 
-// An address is of IPv6, or of IPv4 in the form ::ffff:a.b.c.d. Made of numbers
-// only, it is quick to compare and to look up.
+// A route is where a packet comes from and goes to. Made of numbers only, it is
+// quick to compare and to look up.
+type route struct {
+	src, dst address
+	ports    uint64 // that of src, and that of dst in the lower 16 bits
+}
+
+func (r *route) srcPort() uint16 { return uint16(r.ports >> 16) }
+func (r *route) dstPort() uint16 { return uint16(r.ports) }
+
+// An address is of IPv6, or of IPv4 in the form ::ffff:a.b.c.d.
 type address struct{ high, low uint64 }
 
 func address4(b []byte) address {
@@ -92,6 +99,10 @@ const (
 	etherOldQinQ = 0x9100
 )
 
+func isVLAN(ether uint16) bool {
+	return ether == etherVLAN || ether == etherQinQ || ether == etherOldQinQ
+}
+
 // Protocols in IP.
 const (
 	protocolHopByHop    = 0
@@ -107,6 +118,9 @@ const (
 // frame takes a frame apart from its link layer on. It reports whether the
 // frame could be read and held TCP or UDP.
 func (a *assembler) frame(f *frame) bool {
+	if f.link == linkEthernet && a.plain(f) {
+		return true
+	}
 	header, kind := 0, 0 // length of the link header, where it says what follows
 	switch f.link {
 	case linkEthernet:
@@ -126,7 +140,7 @@ func (a *assembler) frame(f *frame) bool {
 		return false
 	}
 	ether := binary.BigEndian.Uint16(f.data[kind:])
-	for ether == etherVLAN || ether == etherQinQ || ether == etherOldQinQ {
+	for isVLAN(ether) {
 		if len(f.data) < header+4 {
 			return false
 		}
@@ -134,6 +148,31 @@ func (a *assembler) frame(f *frame) bool {
 		header += 4
 	}
 	return (ether == etherIPv4 || ether == etherIPv6) && a.internet(f, header)
+}
+
+// plain takes the frame that comes nearly always: IPv4 without options, no
+// fragment, with a TCP segment all of which was captured. It is only a shortcut
+// for what follows, and leaves to that whatever is not so.
+func (a *assembler) plain(f *frame) bool {
+	const ip, tcp = 14, 14 + 20 // where the headers begin
+	d := f.data
+	if len(d) < tcp+20 || binary.BigEndian.Uint16(d[12:]) != etherIPv4 || d[ip] != 0x45 || d[ip+9] != protocolTCP ||
+		binary.BigEndian.Uint16(d[ip+6:])&0x3fff != 0 {
+		return false
+	}
+	end, body := ip+int(binary.BigEndian.Uint16(d[ip+2:])), tcp+int(d[tcp+12]>>4)*4
+	if end > len(d) || body < tcp+20 || body > end {
+		return false
+	}
+	p := &a.packet
+	p.number, p.time = a.stats.Packets, f.time
+	p.src, p.dst = address4(d[ip+12:]), address4(d[ip+16:])
+	p.ports = uint64(binary.BigEndian.Uint32(d[tcp:]))
+	p.seq, p.ack, p.flags = binary.BigEndian.Uint32(d[tcp+4:]), binary.BigEndian.Uint32(d[tcp+8:]), d[tcp+13]
+	p.data, p.missing = d[body:end], 0
+	a.stats.TCP++
+	a.segment(p)
+	return true
 }
 
 // internet takes the IP packet in a frame, behind the header of its link.
@@ -258,7 +297,7 @@ func (a *assembler) tcp(p *packet) bool {
 	if header < 20 || header > len(p.data)+p.missing {
 		return false
 	}
-	p.ports()
+	p.ports = uint64(binary.BigEndian.Uint32(p.data))
 	p.seq, p.ack = binary.BigEndian.Uint32(p.data[4:]), binary.BigEndian.Uint32(p.data[8:])
 	p.flags = p.data[13]
 	if header > len(p.data) { // cut inside the options
@@ -272,7 +311,7 @@ func (a *assembler) tcp(p *packet) bool {
 }
 
 func (a *assembler) udp(p *packet) {
-	p.ports()
+	p.ports = uint64(binary.BigEndian.Uint32(p.data))
 	size := int(binary.BigEndian.Uint16(p.data[4:])) - 8
 	p.data = p.data[8:]
 	if size >= 0 && size <= len(p.data) {
@@ -281,11 +320,7 @@ func (a *assembler) udp(p *packet) {
 	a.stats.UDP++
 	a.stats.Missing += int64(p.missing)
 	if a.sink.Datagram != nil {
-		from, to := p.src.withPort(p.srcPort), p.dst.withPort(p.dstPort)
+		from, to := p.src.withPort(p.srcPort()), p.dst.withPort(p.dstPort())
 		a.sink.Datagram(Source{From: from, To: to, Packet: p.number, Time: p.time, Cut: p.missing}, p.data)
 	}
-}
-
-func (p *packet) ports() {
-	p.srcPort, p.dstPort = binary.BigEndian.Uint16(p.data), binary.BigEndian.Uint16(p.data[2:])
 }

@@ -25,11 +25,16 @@
 // at once, never by the length of the file; nothing is allocated because a field
 // in the file says so.
 //
+// [Follow] opens a file that is still being written, and [Live] captures from a
+// network interface without any file. Both hand out the same in the same way.
+//
 // A [Writer] goes the other way. It makes packets of what was said on a
 // connection, so that it can be looked at in Wireshark though nobody captured it.
 //
-// This is the only package that imports gopacket. Its packages reassembly and
-// tcpassembly are not used: they register flags of the whole program, and they
+// This is the only package that imports gopacket. Only its writer and its names
+// are used: its reader of pcapng allocates what a file claims, and mistakes the
+// resolution of a clock; it does not know what `tcpdump -i any` writes today; and
+// its packages reassembly and tcpassembly register flags of the whole program, and
 // panic on streams that are both cut and out of order.
 package pcap
 
@@ -41,7 +46,8 @@ import (
 	"time"
 )
 
-// A Conn is one TCP connection in a capture.
+// A Conn is one TCP connection in a capture. It does not change any more once a
+// sink has been told of it, which may keep it and look at it at any time.
 type Conn struct {
 	ID     int            // from 1, in order of appearance
 	Client netip.AddrPort // who opened it
@@ -77,6 +83,10 @@ type Sink struct {
 	// Datagram is given a UDP datagram. b is only valid during the call.
 	Datagram func(s Source, b []byte)
 
+	// Wait says that what has come so far has been dealt with, and that more
+	// may take its time. Who buffers what it writes can write it out.
+	Wait func()
+
 	// ServerPort is a hint: of two ends neither of which was seen to open the
 	// connection, the one with this port is the server. 0 is no hint.
 	ServerPort uint16
@@ -106,17 +116,21 @@ type Stats struct {
 	Other    int   // packets that are neither, or that cannot be read
 	Repeated int   // packets all of whose bytes had come before
 	Conflict int   // packets that repeat bytes with other contents
+	Dropped  int   // packets that came too fast; only Live knows
 	Missing  int64 // bytes that the capture does not have
 }
 
 // ErrFormat means that the input is no capture.
 var ErrFormat = errors.New("this is not a capture file")
 
-// Read reads a pcap or pcapng file, compressed by gzip or not, to its end. An
-// error says where the file stops making sense; what came before has been
+// Read reads a pcap or pcapng file, plain or compressed by gzip or zstd, to its
+// end. An error says where the file stops making sense; what came before has been
 // handed out by then, all connections have been ended, and Stats counts it.
+//
+// A packet is dealt with as soon as r has brought all of it, so r may as well be
+// a pipe from tcpdump, or a file that grows: see [Follow].
 func Read(r io.Reader, sink Sink) (Stats, error) {
-	src, err := open(r)
+	src, err := open(r, sink.Wait)
 	if err != nil {
 		return Stats{}, err
 	}
@@ -129,9 +143,10 @@ func Read(r io.Reader, sink Sink) (Stats, error) {
 func (a *assembler) readAll(src packets) error {
 	unread := 0 // packets of a link type that is not known
 	link := uint32(0)
+	var f frame
 	for {
-		f, err := src.next()
-		switch {
+		switch err := src.next(&f); {
+		case err == nil:
 		case err == io.EOF:
 			if unread > 0 && unread == a.stats.Packets {
 				return fmt.Errorf("read capture: its packets are of link type %s, which cannot be read", linkName(link))

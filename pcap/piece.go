@@ -18,7 +18,7 @@ type piece struct {
 func (p *piece) end() int64 { return p.offset + int64(len(p.data)+p.missing) }
 
 // cost is what a piece that waits takes up, itself included.
-func (p *piece) cost() int { return len(p.data) + 128 }
+func (p *piece) cost() int { return cap(p.data) + 128 }
 
 // from is the part of a piece from offset on, which lies inside it.
 func (p piece) from(offset int64) piece {

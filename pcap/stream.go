@@ -1,10 +1,6 @@
 package pcap
 
-import (
-	"bytes"
-	"slices"
-	"time"
-)
+import "slices"
 
 // A half is one direction of a connection: a stream of bytes of which some have
 // been handed out, and some wait because others before them have not come.
@@ -13,20 +9,21 @@ import (
 // which do not: offset 0 is the first byte. Everything before pos has been
 // handed out, or declared missing.
 type half struct {
-	c          *connection
-	fromClient bool
-	started    bool // first is known
-	guessed    bool // from a packet without bytes; earlier ones may come
-	fin        bool // last is known
-	over       bool
-	stuck      int32  // packets since it seemed that what is missing will not come
-	first      uint32 // sequence number at offset 0
-	next       uint32 // sequence number at pos
-	pos        int64
-	acked      int64 // the receiver has confirmed everything before this
-	last       int64 // the stream ends here
-	packet     int   // the latest packet of this direction
-	time       time.Time
+	route
+	c       *connection
+	src     Source // of the latest packet of this direction
+	started bool   // a packet has come that says what first is
+	unseen  bool   // none has come, but the receiver has confirmed what was sent from first on
+	guessed bool   // from a packet without bytes; earlier ones may come
+	fin     bool   // last is known
+	resets  bool   // by a RST, which is the end of the other direction, too
+	over    bool
+	stuck   int32  // packets since it seemed that what is missing will not come
+	first   uint32 // sequence number at offset 0
+	next    uint32 // sequence number at pos
+	pos     int64
+	acked   int64 // the receiver has confirmed everything before this
+	last    int64 // the stream ends here
 
 	waiting []piece // sorted, not overlapping, all after pos; they own their bytes
 	held    int     // what waiting takes up
@@ -54,7 +51,7 @@ const (
 )
 
 func (d *half) start(seq uint32, guessed bool) {
-	d.started, d.guessed, d.first, d.next = true, guessed, seq, seq
+	d.started, d.guessed, d.first, d.next, d.acked = true, guessed, seq, seq, 0
 }
 
 // offset is where a sequence number lies in the stream. A window is at most
@@ -84,7 +81,7 @@ func (d *half) take(p *packet) {
 	}
 	fin := p.flags&flagFIN != 0
 	if p.seq == d.next && d.started && len(d.waiting) == 0 && p.missing == 0 && len(p.data) > 0 && !fin && !d.fin {
-		d.hand(p.data, p.number, p.time) // as nearly always
+		d.hand(p.data) // as nearly always
 		return
 	}
 	empty := len(p.data)+p.missing == 0
@@ -168,28 +165,31 @@ func (d *half) count(repeated, differs bool) {
 
 // deliver hands out a piece that begins at pos.
 func (d *half) deliver(p piece) {
+	latest, at := d.src.Packet, d.src.Time
+	d.src.Packet, d.src.Time = p.packet, p.time
 	if len(p.data) > 0 {
-		d.hand(p.data, p.packet, p.time)
+		d.hand(p.data)
 	}
 	if p.missing > 0 {
-		d.gap(int64(p.missing), p.packet, p.time)
+		d.gap(int64(p.missing))
 	}
+	d.src.Packet, d.src.Time = latest, at
 }
 
-// hand hands out the next bytes.
-func (d *half) hand(b []byte, packet int, at time.Time) {
-	if d.c.a.sink.Data != nil {
-		d.c.a.sink.Data(d.source(packet, at), b)
+// hand hands out the next bytes, which came in the packet that src says.
+func (d *half) hand(b []byte) {
+	if data := d.c.a.sink.Data; data != nil {
+		data(d.src, b)
 	}
 	d.remember(b)
 	d.advance(int64(len(b)))
 }
 
-// gap declares the next n bytes missing.
-func (d *half) gap(n int64, packet int, at time.Time) {
+// gap declares the next n bytes missing, in or before the packet that src says.
+func (d *half) gap(n int64) {
 	d.c.a.stats.Missing += n
 	if d.c.a.sink.Gap != nil {
-		d.c.a.sink.Gap(d.source(packet, at), int(n))
+		d.c.a.sink.Gap(d.src, int(n))
 	}
 	d.recent = d.recent[:0] // what it holds no longer ends at pos
 	d.advance(n)
@@ -199,14 +199,6 @@ func (d *half) advance(n int64) {
 	d.guessed = false
 	d.pos += n
 	d.next += uint32(n)
-}
-
-func (d *half) source(packet int, at time.Time) Source {
-	s := Source{Conn: &d.c.Conn, FromClient: d.fromClient, From: d.c.Client, To: d.c.Server, Packet: packet, Time: at}
-	if !d.fromClient {
-		s.From, s.To = s.To, s.From
-	}
-	return s
 }
 
 // remember keeps the end of what was handed out.
@@ -268,7 +260,7 @@ func (d *half) insert(i int, p piece) {
 	if len(d.waiting) == 0 {
 		d.c.a.waiters.add(&d.waiter)
 	}
-	p.data = bytes.Clone(p.data)
+	p.data = append(d.c.a.pool.get(len(p.data))[:0], p.data...)
 	d.waiting = slices.Insert(d.waiting, i, p)
 	d.held += p.cost()
 	d.c.a.held += p.cost()
@@ -282,6 +274,7 @@ func (d *half) drain() {
 		d.held -= w.cost()
 		d.c.a.held -= w.cost()
 		d.deliver(w)
+		d.c.a.pool.put(w.data)
 		n++
 	}
 	if n == 0 {
@@ -300,14 +293,24 @@ func (d *half) drain() {
 // skip declares missing what the first piece waits for.
 func (d *half) skip() {
 	w := d.waiting[0]
-	d.gap(w.offset-d.pos, w.packet, w.time)
+	d.deliver(piece{offset: d.pos, missing: int(w.offset - d.pos), packet: w.packet, time: w.time})
 	d.drain()
 	d.finish()
 }
 
 // confirm takes what the receiver says it has got.
 func (d *half) confirm(ack uint32) {
-	if !d.started || d.over {
+	switch {
+	case d.over:
+		return
+	case !d.started && !d.unseen:
+		d.unseen, d.first = true, ack
+		return
+	case !d.started:
+		// Who captures one direction only can still count what was said in the other.
+		if n := int64(ack - d.first); n > d.acked && n-d.acked < 1<<30 {
+			d.acked = n
+		}
 		return
 	}
 	if to := d.offset(ack); to > d.acked && to-d.pos < 1<<30 {
@@ -330,24 +333,35 @@ func (d *half) end(how End) {
 		return
 	}
 	d.over = true
+	peer := d.peer()
 	missing := d.acked - d.pos
-	switch {
-	case d.fin:
-		missing, how = d.last-d.pos, Closed
-	case missing == 1:
+	if missing == 1 {
 		missing = 0 // that is a FIN which the capture does not have
 	}
+	switch {
+	case d.resets || peer.resets:
+		how = Reset
+	case d.fin:
+		how = Closed
+	}
+	if d.fin {
+		missing = d.last - d.pos
+	}
 	if missing > 0 {
-		d.gap(missing, d.packet, d.time)
+		d.gap(missing)
 	}
 	if d.recent != nil {
 		d.recent = nil
 		d.c.a.recents--
 	}
 	if d.c.a.sink.End != nil {
-		d.c.a.sink.End(d.source(d.packet, d.time), how)
+		d.c.a.sink.End(d.src, how)
 	}
-	if d.c.half[0].over && d.c.half[1].over {
+	switch {
+	case peer.over:
 		d.c.a.retire(d.c)
+	case d.resets:
+		peer.src.Packet, peer.src.Time = d.src.Packet, d.src.Time
+		peer.end(Reset)
 	}
 }

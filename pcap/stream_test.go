@@ -2,6 +2,7 @@ package pcap
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +97,20 @@ func TestStreams(t *testing.T) {
 		name: "reset",
 		segs: []seg{{from: ">", seq: 100, data: "abc"}, {from: "<", flags: "R", seq: 900}, {from: ">", seq: 103, data: "def"}},
 		want: map[string]string{"1>": "abc|reset", "1<": "|reset"},
+	}, {
+		name: "reset that overtakes the last bytes",
+		segs: []seg{{from: "<", seq: 900, data: "xy"}, {from: ">", seq: 100, data: "abc"}, {from: ">", flags: "R", seq: 106}, {from: ">", seq: 103, data: "def"}, {from: "<", seq: 902, data: "z"}},
+		want: map[string]string{"1>": "abcdef|reset", "1<": "xy|reset"},
+	}, {
+		name: "reset behind bytes that are lost",
+		segs: []seg{{from: ">", seq: 100, data: "abc"}, {from: ">", flags: "R", seq: 106}, {from: "<", seq: 900, data: "z"}},
+		want: map[string]string{"1>": "abc[3 missing]|reset", "1<": "z|reset"},
+		stat: Stats{Missing: 3},
+	}, {
+		name: "several resets behind bytes that are lost",
+		segs: []seg{{from: ">", seq: 100, data: "abc"}, {from: ">", flags: "R", seq: 106}, {from: ">", flags: "R", seq: 106}, {from: ">", seq: 103, data: "def"}},
+		want: map[string]string{"1>": "abc[3 missing]|reset", "1<": "|reset"},
+		stat: Stats{Missing: 3, Repeated: 1},
 	}, {
 		name: "reset with a number that cannot be",
 		segs: []seg{{from: ">", seq: 100, data: "abc"}, {from: "<", flags: "R", seq: 900 + 1<<29}, {from: ">", seq: 103, data: "def"}},
@@ -197,7 +212,7 @@ func TestBeginnings(t *testing.T) {
 		name:   "SYN overtaken by the first bytes",
 		segs:   []seg{{from: ">", seq: 100, data: "abc"}, {from: ">", flags: "S", seq: 99}, {from: ">", seq: 103, data: "d"}},
 		want:   map[string]string{"1<": up, "1>": "abcd" + up},
-		server: "server", opened: true,
+		server: "server", // and what was said of it stays
 	}, {
 		name:   "SYN with bytes",
 		segs:   []seg{{from: ">", flags: "S", seq: 99, data: "ab"}, {from: "<", flags: "S", seq: 899, ack: 102}, {from: ">", seq: 102, data: "cd"}},
@@ -322,18 +337,77 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestConnStays: what a sink has been told of a connection does not change.
+func TestConnStays(t *testing.T) {
+	var told []Conn
+	var conn *Conn
+	note := func(s Source) {
+		conn = s.Conn
+		told = append(told, *conn)
+	}
+	file := rawFile(seg{from: ">", seq: 100, data: "early"}, opened[0], opened[1], seg{from: "<", seq: 900, ack: 105, data: "late"})
+	if _, err := Read(bytes.NewReader(file), Sink{Data: func(s Source, _ []byte) { note(s) }, End: func(s Source, _ End) { note(s) }}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range told {
+		if c != *conn || c.ID != 1 {
+			t.Errorf("it was %+v, and is %+v", c, *conn)
+		}
+	}
+	if len(told) != 4 {
+		t.Errorf("told %d times", len(told))
+	}
+}
+
 // TestManyConnections: of too many connections the most silent are given up.
 func TestManyConnections(t *testing.T) {
 	a := newAssembler(Sink{})
+	from := func(i int) route { return route{address{low: uint64(i)}, address{low: 1 << 40}, 5<<16 | 6} }
+	say := func(i int) {
+		a.packet = packet{number: a.packet.number + 1, route: from(i), seq: 1, data: []byte("x"), flags: flagACK}
+		a.segment(&a.packet)
+	}
 	for i := range maxOpen + 5000 {
-		p := &a.packet
-		*p = packet{number: i, src: address{low: uint64(i)}, dst: address{low: 1 << 40}, srcPort: 5, dstPort: 6, flags: flagSYN}
-		a.segment(p)
+		say(i)
+		if i > 7 {
+			say(7)
+		}
 	}
 	if a.open.len > maxOpen || len(a.conns) > maxOpen+maxClosed {
 		t.Errorf("%d connections are remembered", len(a.conns))
 	}
-	if a.conns[flow{address{low: 0}, address{low: 1 << 40}, 5<<16 | 6}] != nil {
+	first, talker := from(0), from(7)
+	if a.lookUp(&first) != nil {
 		t.Error("the first connection is still remembered")
+	}
+	if a.lookUp(&talker) == nil || a.stats.Conns != maxOpen+5000 {
+		t.Error("the only connection that speaks was forgotten")
+	}
+}
+
+// TestKnocks: connections that were never opened are remembered for a while, and
+// do not push out those that are open.
+func TestKnocks(t *testing.T) {
+	const n = 3 * maxKnocks
+	var l listener
+	stats, err := Read(io.MultiReader(
+		bytes.NewReader(rawFile(slices.Concat(opened, []seg{{from: ">", seq: 100, data: "before "}})...)),
+		&knocking{conns: n, file: []byte{}},
+		bytes.NewReader(rawFile(seg{from: ">", seq: 107, data: "after"})[24:])), l.sink())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.check(t, stats)
+	if got := l.streams["1>"]; got != "before after"+up || stats.Conns != n+1 {
+		t.Errorf("%q, %d connections", got, stats.Conns)
+	}
+	unseen := 0
+	for _, s := range l.streams {
+		if s == "|"+Unseen.String() {
+			unseen++
+		}
+	}
+	if unseen != 2*(n-maxKnocks) {
+		t.Errorf("%d directions were given up", unseen)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/wire"
@@ -59,9 +61,10 @@ func checkScenarios(t *testing.T, suite *scenario.Suite) {
 			t.Errorf("%s: %s tests servers, and %s is of clients", sc.Pos, sc.Name, sc.Requirement.ID)
 		}
 		// Without a title of its own a scenario is called by its name.
-		if sc.Title == strings.ReplaceAll(sc.Name, "-", " ") || sc.Hint == "" || sc.About == "" {
-			t.Errorf("%s: %s has no title, no hint, or its file no about", sc.Pos, sc.Name)
+		if sc.Title == strings.ReplaceAll(sc.Name, "-", " ") || sc.About == "" {
+			t.Errorf("%s: %s has no title, or its file no about", sc.Pos, sc.Name)
 		}
+		checkHint(t, sc)
 		if n := len([]rune(sc.Title)); n > 90 {
 			t.Errorf("%s: the title of %s is %d characters long", sc.Pos, sc.Name, n)
 		}
@@ -79,6 +82,24 @@ func checkScenarios(t *testing.T, suite *scenario.Suite) {
 		if !checked[r] && !r.OfClient {
 			t.Errorf("nothing checks %s: %s", r.ID, r.Text)
 		}
+	}
+}
+
+// shortestHint is how many characters it takes to name a mistake and the way
+// out of it.
+const shortestHint = 40
+
+// checkHint wants a hint that says more than the title does.
+func checkHint(t *testing.T, sc *scenario.Scenario) {
+	words := func(text string) string {
+		return strings.Join(strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), " ")
+	}
+	hint, title := words(sc.Hint), words(sc.Title)
+	switch n := utf8.RuneCountInString(sc.Hint); {
+	case n < shortestHint:
+		t.Errorf("%s: the hint of %s has %d characters, and at least %d are wanted: %q", sc.Pos, sc.Name, n, shortestHint, sc.Hint)
+	case strings.Contains(title, hint), strings.Contains(hint, title):
+		t.Errorf("%s: the hint of %s repeats its title: %q", sc.Pos, sc.Name, sc.Hint)
 	}
 }
 

@@ -47,7 +47,7 @@ const (
 
 func (f *targetFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.address, "target", "", "test the server that runs at `HOST:PORT`")
-	flags.BoolVar(&f.client, "client", false, "COMMAND is a client: play the server for it, type, and read its screen")
+	flags.BoolVar(&f.client, "client", false, "COMMAND is a client: play the server for it, type, and read its screen (without COMMAND: for the built-in client)")
 	flags.IntVar(&f.port, "port", 0, "`PORT` on which COMMAND always listens")
 	flags.StringVar(&f.portFrom, "port-from", "", "find the port in what COMMAND prints, by `REGEX`, such as 'port (\\d+)'")
 	flags.StringArrayVar(&f.stdin, "stdin", nil, "type `TEXT` and Enter into COMMAND when it starts; {port} and the like are replaced (may be repeated)")
@@ -73,7 +73,7 @@ func (f *targetFlags) checkTarget(command []string) error {
 		given bool
 		flag  string
 	}{
-		{f.client, "--client"}, {f.port != 0, "--port"}, {f.portFrom != "", "--port-from"}, {len(f.stdin) > 0, "--stdin"},
+		{f.client && f.address != "", "--client"}, {f.port != 0, "--port"}, {f.portFrom != "", "--port-from"}, {len(f.stdin) > 0, "--stdin"},
 		{len(f.answers) > 0, "--answer"}, {f.isolate != perScenario, "--isolate"}, {f.workdir != "", "--workdir"}, {f.pipes, "--no-pty"},
 	} {
 		if needs.given && command == nil {
@@ -160,6 +160,9 @@ func (f *runFlags) aim(p *plan, s *scenario.Suite, command []string) (part, erro
 		}
 		config.Shared = true
 		return part{launch: launchAddress(s.Protocol.Transport, addr), config: config}, nil
+	}
+	if f.client {
+		return p.builtinClient(s)
 	}
 	b, ok := builtin.Named(s.Protocol.Name)
 	if !ok {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/chatprobe/chatprobe/internal/report"
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/source"
 	"github.com/chatprobe/chatprobe/internal/wire"
@@ -42,7 +43,14 @@ func completeAll(root *cobra.Command) {
 		"run --answer":          cobra.NoFileCompletions,
 		"decode --protocol":     completeProtocol,
 		"decode --set":          completeSetting,
-		"decode --format":       cobra.FixedCompletions([]string{"table", "json", "csv"}, cobra.ShellCompDirectiveNoFileComp),
+		"decode --format":       cobra.FixedCompletions(report.Formats, cobra.ShellCompDirectiveNoFileComp),
+		"decode --port":         cobra.NoFileCompletions,
+		"decode --message":      completeMessage,
+		"decode --from":         cobra.FixedCompletions([]string{"client", "server"}, cobra.ShellCompDirectiveNoFileComp),
+		"decode --client":       cobra.NoFileCompletions,
+		"decode --where":        completeField,
+		"decode --time":         cobra.NoFileCompletions,
+		"decode --conversation": cobra.FixedCompletions([]string{"all"}, cobra.ShellCompDirectiveNoFileComp),
 		"list --format":         cobra.FixedCompletions(tableOrJSON, cobra.ShellCompDirectiveNoFileComp),
 		"requirements --format": cobra.FixedCompletions(tableOrJSON, cobra.ShellCompDirectiveNoFileComp),
 	}
@@ -118,6 +126,42 @@ func completeProtocol(cmd *cobra.Command, _ []string, begun string) ([]cobra.Com
 	return completeSuites(cmd, nil, begun)
 }
 
+// completeMessage offers the names of messages, each behind those that are
+// written already.
+func completeMessage(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	before, _, several := cutLast(begun, ",")
+	if before += ","; !several {
+		before = ""
+	}
+	messages, _ := namesIn(namedSuites(protocolOf(cmd)))
+	return beginning(begun, before, messages, ""), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeField offers the names of fields.
+func completeField(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	_, fields := namesIn(namedSuites(protocolOf(cmd)))
+	return beginning(begun, "", fields, "="), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// beginning are the names that continue what is begun.
+func beginning(begun, before string, names []string, after string) []cobra.Completion {
+	var list []cobra.Completion
+	for _, name := range names {
+		if text := before + name + after; strings.HasPrefix(text, begun) {
+			list = append(list, text)
+		}
+	}
+	return list
+}
+
+// protocolOf is the suite that --protocol names.
+func protocolOf(cmd *cobra.Command) []string {
+	if f := cmd.Flags().Lookup("protocol"); f != nil && f.Value.String() != "" {
+		return []string{f.Value.String()}
+	}
+	return nil
+}
+
 // completeLevel offers levels.
 func completeLevel(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return []cobra.Completion{
@@ -173,8 +217,8 @@ func scenariosOf(s *scenario.Suite, prefix, begun string) []cobra.Completion {
 
 // completeSetting offers NAME=, and then the values that a setting can have.
 func completeSetting(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if f := cmd.Flags().Lookup("protocol"); f != nil && f.Value.String() != "" {
-		args = []string{f.Value.String()}
+	if protocol := protocolOf(cmd); protocol != nil {
+		args = protocol
 	}
 	name, _, named := strings.Cut(begun, "=")
 	directive := cobra.ShellCompDirectiveNoFileComp

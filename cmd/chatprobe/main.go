@@ -135,7 +135,7 @@ frames in pieces, garbage) and prints which pass and which fail, and why.`,
 	root.SetVersionTemplate(versionLine())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRunCommand(), newDecodeCommand(), newListCommand(), newRequirementsCommand(), newExplainCommand(),
-		newLintCommand(), newInitCommand(), newSchemaCommand(), newVersionCommand())
+		newLintCommand(), newInitCommand(), newSchemaCommand(), newMutantsCommand(), newDissectorCommand(), newVersionCommand())
 	// Flags are told within the width of a terminal.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
 	completeAll(root)

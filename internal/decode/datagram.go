@@ -17,6 +17,7 @@ type talks struct {
 	port    int // of the server, where that is known
 	servers map[netip.AddrPort]*wire.Codec
 	numbers map[talk]int
+	ends    []byte // of the latest datagram, as a line of text has them
 }
 
 // A talk is a client and a server.
@@ -48,15 +49,24 @@ func (d *Decoder) datagram(s pcap.Source, b []byte) {
 			d.talks.numbers[talk{client, server}] = number
 		}
 	}
-	m := &transcript.Message{From: string(from), Bytes: transcript.NewBody(b)}
+	if d.several {
+		d.choices.of(server, codec).messages++
+	}
+	m := &transcript.Message{From: string(from)}
 	switch _, err := codec.Decode(&d.frame, b, from); {
 	case err != nil:
-		m.Malformed = err.Error()
+		m.Malformed, m.Bytes = err.Error(), transcript.NewBody(b)
 	case s.Cut > 0:
-		m.Malformed = fmt.Sprintf("%s missing at the end of this datagram in the capture", bytesAre(s.Cut))
+		m.Malformed, m.Bytes = fmt.Sprintf("%s missing at the end of this datagram in the capture", bytesAre(s.Cut)), transcript.NewBody(b)
 	default:
 		d.frame.SetFirst(!known)
 		name := codec.Name(&d.frame, from)
+		if d.text != nil && name != nil {
+			d.talks.ends = appendEnds(d.talks.ends[:0], &s)
+			if d.quick(&s, d.talks.ends, name) {
+				return
+			}
+		}
 		if m = d.frame.Transcript(name, from); name == nil {
 			m.Malformed = "this is no message of the protocol"
 		}

@@ -6,13 +6,18 @@
 //	d := decode.New(codecs, 0, func(m *transcript.Decoded) error { ... })
 //	stats, err := pcap.Read(file, d.Sink())
 //
+// A decoder of [NewText] writes a line for each message instead, in a tenth of
+// the time; with [Behind] that is done while the next packets are read.
+//
+// Behind bytes that are missing or malformed, the next message is looked for.
+// What was skipped is shown in its place.
+//
 // Which of several codecs fits (another protocol, another byte order) is found
 // out for each connection: it is the one that makes the most messages of what
-// came until the first was complete.
+// came until the first was complete; [Decoder.Choices] says which it was.
 package decode
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -46,33 +51,51 @@ type Decoder struct {
 
 	codecs    []*wire.Codec
 	port      int
+	several   bool // codecs to choose from
 	emit      func(*transcript.Decoded) error
+	text      *text // that emit belongs to, or nil
 	err       error
 	conns     map[int]*conn
+	latest    *conn // one of conns, with latestID: mostly the next one, too
+	latestID  int
 	spoken    map[netip.AddrPort]*wire.Codec // how to read what was said with a server
 	strangers []string
 	unnamed   int // strangers beyond the limit
 	frame     wire.Frame
 	talks     talks
+	choices   choices
+	counts    []int // what guess found, by codec
 	order     order
 }
 
 // conn is a connection whose codec is known, or is not known yet.
 type conn struct {
-	codec *wire.Codec
-	sides [2]side // client, server
-	early []chunk // what came before the codec was known
-	held  int
-	alien bool
-	ended int
+	codec  *wire.Codec
+	choice *choice // that led to the codec, or nil
+	sides  [2]side // client, server
+	early  []chunk // what came before the codec was known
+	held   int
+	alien  bool
+	ended  int
 }
 
 // side is one direction of a connection.
 type side struct {
-	buf  []byte // the beginning of a message; all that came while the codec is not known
-	need int    // bytes needed before buf is worth another look
-	any  bool   // a message has come
-	lost bool   // the stream cannot be read any further
+	buf   []byte // the beginning of a message; all that came while the codec is not known
+	need  int    // bytes needed before buf is worth another look
+	begun bool   // some of the stream has come, or is known to be missing
+	torn  bool   // bytes are missing behind buf, and the codec is not known
+	any   bool   // a message has come
+	waits bool   // others wait for what seek finds
+	seek  *seek  // looks for the next message, or nil
+	marks []mark // where the bytes of buf come from, while seek is not nil
+	ends  []byte // the two addresses as a line of text has them
+}
+
+// A mark says that the bytes of a buffer up to end come from source.
+type mark struct {
+	end    int
+	source pcap.Source
 }
 
 // chunk is a piece of a stream that waits, or a gap in it.
@@ -85,6 +108,7 @@ type chunk struct {
 // Limits on what is kept.
 const (
 	guessLimit   = 1 << 20  // of a connection until it is known how to read it
+	maxEarly     = 1 << 13  // pieces of that
 	messageLimit = 16 << 20 // of a message that is not complete
 	maxStrangers = 50
 	maxServers   = 1024
@@ -95,7 +119,7 @@ const (
 // again, and the error is returned by [Decoder.Err].
 func New(codecs []*wire.Codec, port int, emit func(*transcript.Decoded) error) *Decoder {
 	d := &Decoder{
-		port: port, emit: emit, conns: map[int]*conn{}, spoken: map[netip.AddrPort]*wire.Codec{},
+		port: port, emit: emit, several: len(codecs) > 1, conns: map[int]*conn{}, spoken: map[netip.AddrPort]*wire.Codec{},
 		talks: talks{port: port, servers: map[netip.AddrPort]*wire.Codec{}, numbers: map[talk]int{}},
 	}
 	for _, c := range codecs {
@@ -125,33 +149,42 @@ func (d *Decoder) Sink() pcap.Sink {
 	if port == 0 && len(d.codecs) > 0 {
 		port = d.codecs[0].Protocol.Port
 	}
-	return pcap.Sink{Data: d.data, Gap: d.gap, End: d.end, Datagram: d.datagram, ServerPort: uint16(port)}
+	return pcap.Sink{Data: d.data, Gap: d.gap, End: d.end, Datagram: d.datagram, Wait: d.wakeUp, ServerPort: uint16(port)}
+}
+
+// wakeUp is for when nothing more may come for a while: what is known is said.
+func (d *Decoder) wakeUp() {
+	_ = d.Flush() // the error stays
 }
 
 // conn is the state of a connection that is to be read, or nil.
-func (d *Decoder) conn(s pcap.Source) *conn {
+func (d *Decoder) conn(s *pcap.Source) *conn {
 	if d.err != nil || len(d.codecs) == 0 || d.port != 0 && int(s.From.Port()) != d.port && int(s.To.Port()) != d.port {
 		return nil
+	}
+	if d.latest != nil && d.latestID == s.Conn.ID {
+		return d.latest
 	}
 	c := d.conns[s.Conn.ID]
 	if c == nil {
 		c = &conn{}
 		if len(d.codecs) == 1 {
-			c.codec = d.codecs[0]
+			d.choose(c, d.codecs[0], s.Conn.Server, false)
 		}
 		d.conns[s.Conn.ID] = c
 	}
+	d.latest, d.latestID = c, s.Conn.ID
 	return c
 }
 
-func (c *conn) side(s pcap.Source) *side {
+func (c *conn) side(s *pcap.Source) *side {
 	if s.FromClient {
 		return &c.sides[0]
 	}
 	return &c.sides[1]
 }
 
-func speaker(s pcap.Source) wire.Side {
+func speaker(s *pcap.Source) wire.Side {
 	if s.FromClient {
 		return wire.Client
 	}
@@ -159,17 +192,17 @@ func speaker(s pcap.Source) wire.Side {
 }
 
 func (d *Decoder) data(s pcap.Source, b []byte) {
-	c := d.conn(s)
+	c := d.conn(&s)
 	switch {
 	case c == nil || c.alien:
 	case c.codec != nil:
-		d.take(c, s, b)
+		d.take(c, &s, b)
 	default:
-		d.wait(c, s, b)
+		d.wait(c, &s, b)
 	}
 }
 
-func (d *Decoder) add(c *conn, s pcap.Source, m *transcript.Message) {
+func (d *Decoder) add(c *conn, s *pcap.Source, m *transcript.Message) {
 	if d.err != nil {
 		return
 	}
@@ -179,70 +212,28 @@ func (d *Decoder) add(c *conn, s pcap.Source, m *transcript.Message) {
 	})
 }
 
-// lose tells of bytes that are no message, after which nothing of that
-// direction can be read.
-func (d *Decoder) lose(c *conn, s pcap.Source, b []byte, why string, args ...any) {
-	h := c.side(s)
-	h.buf, h.lost = nil, true
-	d.add(c, s, &transcript.Message{From: string(speaker(s)), Bytes: transcript.NewBody(b), Malformed: fmt.Sprintf(why, args...)})
+// quick writes the message in d.frame as a line, if that can be done at once.
+func (d *Decoder) quick(s *pcap.Source, ends []byte, m *wire.Message) bool {
+	if !d.order.isFree() || d.err != nil {
+		return false
+	}
+	done, err := d.text.frame(d.Messages+1, s.Time, ends, &d.frame, m)
+	if done {
+		d.Messages++
+		d.err = err
+	}
+	return done
 }
 
-// take decodes what b completes.
-func (d *Decoder) take(c *conn, s pcap.Source, b []byte) {
-	h := c.side(s)
-	if h.lost {
+// found tells of the message in d.frame, which is called m.
+func (d *Decoder) found(c *conn, s *pcap.Source, m *wire.Message) {
+	if c.choice != nil {
+		c.choice.messages++
+	}
+	if d.text != nil && d.quick(s, c.ends(s), m) {
 		return
 	}
-	if len(h.buf) > 0 {
-		h.buf = append(h.buf, b...)
-		if len(h.buf) < h.need && len(h.buf) <= messageLimit {
-			return
-		}
-		b = h.buf
-	}
-	at := 0
-	for at < len(b) && d.err == nil {
-		n, err := c.codec.Decode(&d.frame, b[at:], speaker(s))
-		if errors.Is(err, wire.ErrShort) {
-			h.need = n
-			break
-		}
-		if err != nil {
-			d.lose(c, s, b[at:], "%v", err)
-			return
-		}
-		d.frame.SetFirst(!h.any)
-		h.any = true
-		d.add(c, s, d.frame.Transcript(c.codec.Name(&d.frame, speaker(s)), speaker(s)))
-		at += n
-	}
-	if len(b)-at > messageLimit {
-		d.lose(c, s, b[at:], "a message of at least %d bytes; more than %d are not kept", h.need, messageLimit)
-		return
-	}
-	h.buf = append(h.buf[:0], b[at:]...)
-}
-
-// gap ends what can be read of a direction: where the next message begins
-// after missing bytes, nobody knows.
-func (d *Decoder) gap(s pcap.Source, n int) {
-	c := d.conn(s)
-	if c == nil || c.alien {
-		return
-	}
-	if c.codec == nil {
-		c.early = append(c.early, chunk{source: s, gap: n})
-		c.side(s).lost = true
-		return
-	}
-	h := c.side(s)
-	switch {
-	case h.lost:
-	case len(h.buf) > 0 && h.need >= len(h.buf)+n:
-		d.lose(c, s, h.buf, "%s missing in this message in the capture; what follows cannot be read", bytesAre(n))
-	default:
-		d.lose(c, s, h.buf, "%s missing here in the capture; what follows cannot be read", bytesAre(n))
-	}
+	d.add(c, s, d.frame.Transcript(m, speaker(s)))
 }
 
 func bytesAre(n int) string {
@@ -253,15 +244,15 @@ func bytesAre(n int) string {
 }
 
 // end tells of a message that was never completed.
-func (d *Decoder) end(s pcap.Source, how pcap.End) {
+func (d *Decoder) end(source pcap.Source, how pcap.End) {
+	s := &source
 	c := d.conn(s)
 	if c == nil {
 		return
 	}
 	c.ended++
 	if c.ended == 2 {
-		defer delete(d.conns, s.Conn.ID)
-		defer d.goOn(s.Conn.ID)
+		defer d.forget(s.Conn.ID)
 	}
 	if c.alien {
 		return
@@ -277,15 +268,24 @@ func (d *Decoder) end(s pcap.Source, how pcap.End) {
 		}
 	}
 	for i := range c.sides {
-		from := s
+		from := source
 		if from.FromClient = i == 0; from.FromClient != s.FromClient {
 			if c.ended < 2 {
 				continue
 			}
 			from.From, from.To = s.To, s.From
 		}
-		if h := &c.sides[i]; len(h.buf) > 0 && !h.lost && c.codec != nil {
-			d.lose(c, from, h.buf, "cut off: %d of at least %d bytes came, then the connection was over (%s)", len(h.buf), h.need, how)
+		if h := &c.sides[i]; c.codec != nil {
+			if rest := d.rest(c, &from); len(rest) > 0 {
+				d.malformed(c, &from, rest, fmt.Sprintf("cut off: %d of at least %d bytes came, then the connection was over (%s)", len(rest), h.need, how))
+			}
 		}
 	}
+}
+
+// forget drops a connection that is over.
+func (d *Decoder) forget(id int) {
+	d.goOn(waiter{conn: id})
+	delete(d.conns, id)
+	d.latest = nil
 }

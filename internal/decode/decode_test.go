@@ -49,6 +49,8 @@ type talk struct {
 	messages []*transcript.Decoded
 	conns    map[int]*pcap.Conn
 	packet   int
+	start    time.Time // zero is that of Unix
+	opened   bool      // the capture shows how connections are opened
 }
 
 func newTalk(t testing.TB, given map[string]string, port int) *talk {
@@ -71,11 +73,14 @@ func (k *talk) source(n int, fromClient bool) pcap.Source {
 			port = uint16(4000 + n)
 		}
 		local := netip.MustParseAddr("127.0.0.1")
-		c = &pcap.Conn{ID: n, Client: netip.AddrPortFrom(local, uint16(50000+n)), Server: netip.AddrPortFrom(local, port)}
+		c = &pcap.Conn{ID: n, Client: netip.AddrPortFrom(local, uint16(50000+n)), Server: netip.AddrPortFrom(local, port), Opened: k.opened}
 		k.conns[n] = c
 	}
 	k.packet++
 	s := pcap.Source{Conn: c, FromClient: fromClient, From: c.Client, To: c.Server, Packet: k.packet, Time: time.Unix(int64(k.packet), 0)}
+	if !k.start.IsZero() {
+		s.Time = k.start.Add(time.Duration(k.packet*k.packet) * 1234567)
+	}
 	if !fromClient {
 		s.From, s.To = s.To, s.From
 	}
@@ -214,15 +219,19 @@ func TestGaps(t *testing.T) {
 	k.misses(1, server, 7)
 	k.ends(1, pcap.Closed)
 	k.want(t, "1/1 login alice: ",
-		"1/2  4 bytes are missing here in the capture; what follows cannot be read",
+		"1/2  4 bytes are missing here in the capture",
+		"1/3  2 bytes skipped before the next message",
+		"1/3 say alice: after",
 		"1/4 hear bob: hi",
-		"1/5  1 byte is missing here in the capture; what follows cannot be read")
+		"1/5  1 byte is missing here in the capture",
+		"1/7  8 bytes skipped, in which no message was found",
+		"1/7  7 bytes are missing here in the capture")
 
 	k = newTalk(t, map[string]string{"byte_order": "big"}, 0)
 	k.says(1, client, big("alice", "hello, everybody")[:12])
 	k.misses(1, client, 4)
 	k.ends(1, pcap.Closed)
-	k.want(t, "1/2  4 bytes are missing in this message in the capture; what follows cannot be read")
+	k.want(t, "1/2  4 bytes are missing in this message in the capture")
 }
 
 func TestAGapBeforeTheByteOrderIsKnown(t *testing.T) {
@@ -231,7 +240,8 @@ func TestAGapBeforeTheByteOrderIsKnown(t *testing.T) {
 	k.says(1, client, big("mallory", "is not decoded"))
 	k.says(1, server, little("bob", "hi"))
 	k.ends(1, pcap.CaptureUp)
-	k.want(t, "1/1  11 bytes are missing here in the capture; what follows cannot be read", "1/3 hear bob: hi")
+	k.want(t, "1/1  11 bytes are missing here in the capture", "1/3 hear bob: hi",
+		"1/4  27 bytes skipped, in which no message was found")
 }
 
 func TestCutOff(t *testing.T) {
@@ -304,7 +314,7 @@ func TestAMessageThatIsTooLong(t *testing.T) {
 		k.says(1, client, block)
 	}
 	k.ends(1, pcap.Closed)
-	if len(k.messages) != 1 || !strings.Contains(k.messages[0].Malformed, "a message of at least 4294967306 bytes") {
+	if len(k.messages) != 2 || !strings.Contains(k.messages[0].Malformed, "a message of at least 4294967306 bytes") {
 		t.Errorf("%q", k.lines())
 	}
 }

@@ -1,7 +1,7 @@
 package decode
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"math"
 	"net/netip"
@@ -12,24 +12,23 @@ import (
 )
 
 // wait keeps what comes until it is known how to read it.
-func (d *Decoder) wait(c *conn, s pcap.Source, b []byte) {
+func (d *Decoder) wait(c *conn, s *pcap.Source, b []byte) {
 	h := c.side(s)
 	if c.held == 0 {
-		d.order.wait(s.Conn.ID, s.Packet)
+		d.order.wait(waiter{conn: s.Conn.ID}, s.Packet)
 	}
 	c.held += len(b)
-	if h.lost {
-		return
+	c.early = append(c.early, chunk{source: *s, data: bytes.Clone(b)})
+	if !h.torn {
+		h.buf = append(h.buf, b...)
 	}
-	h.buf = append(h.buf, b...)
-	c.early = append(c.early, chunk{source: s, data: append([]byte(nil), b...)})
-	if len(h.buf) >= h.need {
+	if !h.torn && len(h.buf) >= h.need {
 		if codec := d.guess(h, speaker(s), false); codec != nil {
-			d.replay(c, codec, s.Conn.Server)
+			d.replay(c, codec, s.Conn.Server, true)
 			return
 		}
 	}
-	if c.held > guessLimit && !d.settle(c, s.Conn.Server) {
+	if (c.held > guessLimit || len(c.early) > maxEarly) && !d.settle(c, s.Conn.Server) {
 		d.giveUp(c, s)
 	}
 }
@@ -44,8 +43,10 @@ const tieLimit = 16
 func (d *Decoder) guess(h *side, from wire.Side, last bool) *wire.Codec {
 	var best *wire.Codec
 	most, tie, need := 0, false, math.MaxInt
+	d.counts = d.counts[:0]
 	for _, codec := range d.codecs {
 		n, short := d.messages(codec, h.buf, from)
+		d.counts = append(d.counts, n)
 		need = min(need, short)
 		switch {
 		case n > most:
@@ -61,13 +62,13 @@ func (d *Decoder) guess(h *side, from wire.Side, last bool) *wire.Codec {
 	return best
 }
 
-// messages counts the messages in b that have a name of their own, and says how many bytes there must be
-// before it is worth counting again.
+// messages counts the messages in b that have a name of their own, and says how
+// many bytes there must be before it is worth counting again.
 func (d *Decoder) messages(codec *wire.Codec, b []byte, from wire.Side) (count, need int) {
 	at := 0
 	for at < len(b) {
 		n, err := codec.Decode(&d.frame, b[at:], from)
-		if errors.Is(err, wire.ErrShort) {
+		if err == wire.ErrShort {
 			return count, saturate(at, n)
 		}
 		if err != nil {
@@ -94,41 +95,60 @@ func saturate(a, b int) int {
 func (d *Decoder) settle(c *conn, server netip.AddrPort) bool {
 	for i, from := range []wire.Side{wire.Client, wire.Server} {
 		if codec := d.guess(&c.sides[i], from, true); codec != nil {
-			d.replay(c, codec, server)
+			d.replay(c, codec, server, true)
 			return true
 		}
 	}
 	if codec := d.spoken[server]; codec != nil {
-		d.replay(c, codec, server)
+		d.replay(c, codec, server, false)
 		return true
 	}
 	return false
 }
 
+// choose says how a connection is to be read. guessed says that d.counts tell
+// why.
+func (d *Decoder) choose(c *conn, codec *wire.Codec, server netip.AddrPort, guessed bool) {
+	c.codec = codec
+	if !d.several {
+		return
+	}
+	o := d.choices.of(server, codec)
+	if o.codec == codec {
+		c.choice = o
+	}
+	if guessed {
+		for i, n := range d.counts {
+			o.samples[d.codecs[i]] += n
+		}
+	}
+}
+
 // replay reads what has waited, in the order in which it came.
-func (d *Decoder) replay(c *conn, codec *wire.Codec, server netip.AddrPort) {
+func (d *Decoder) replay(c *conn, codec *wire.Codec, server netip.AddrPort, guessed bool) {
 	if len(d.spoken) < maxServers {
 		d.spoken[server] = codec
 	}
+	d.choose(c, codec, server, guessed)
 	early := c.early
-	c.codec, c.early, c.sides = codec, nil, [2]side{}
+	c.early, c.sides = nil, [2]side{}
 	for _, e := range early {
 		if e.gap > 0 {
 			d.gap(e.source, e.gap)
 			continue
 		}
-		d.take(c, e.source, e.data)
+		d.take(c, &e.source, e.data)
 	}
 	if len(early) > 0 {
-		d.goOn(early[0].source.Conn.ID)
+		d.goOn(waiter{conn: early[0].source.Conn.ID})
 	}
 }
 
 // giveUp drops a connection that nothing can be made of.
-func (d *Decoder) giveUp(c *conn, s pcap.Source) {
+func (d *Decoder) giveUp(c *conn, s *pcap.Source) {
 	const shown = 24
 	c.alien = true
-	defer d.goOn(s.Conn.ID)
+	defer d.goOn(waiter{conn: s.Conn.ID})
 	held, early := c.held, c.early
 	c.early, c.sides = nil, [2]side{}
 	if len(d.strangers) == maxStrangers {

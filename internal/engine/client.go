@@ -280,7 +280,7 @@ func (p *play) write(c *client, b []byte) *failure {
 // probe never runs ahead of it. It gives up on a target that does not read,
 // and does not wait again before that one has.
 func (p *play) awaitRead(c *client) {
-	if c.sent == 0 || c.conn == nil || p.codec.IsDatagram(p.own) {
+	if c.sent == 0 || c.conn == nil || p.codec.IsDatagram(p.own) || p.target.Prompt {
 		return
 	}
 	table := p.session.Sockets

@@ -59,6 +59,9 @@ type Target struct {
 	OwnPort bool
 	// Remark is something to be said about how it was started; empty mostly.
 	Remark string
+	// Prompt says that what is sent has been read when Write returns: nobody
+	// has to wait for that.
+	Prompt bool
 	// Strayed says that the server was told its port, and listens on another.
 	Strayed bool
 }
@@ -90,6 +93,8 @@ type Config struct {
 	// Timeout is how long an expected message may take; 0 means 2 s. It is
 	// scaled up for a target that is slow to answer its first login.
 	Timeout time.Duration
+	// SlowPause is the pause after each message of a slow play; 0 means 500 ms.
+	SlowPause time.Duration
 	// Busy says that the machine has more to do than it can: a deadline that
 	// passes then is put off, several times if need be. Nil means never.
 	Busy func() bool

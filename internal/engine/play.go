@@ -48,6 +48,7 @@ type play struct {
 	unread   int    // bytes sent over UDP since the server was last seen to read
 	inSync   bool   // is seeing to that right now
 	matched  string // the message that the last step received
+	sweep    sweep
 	readers  sync.WaitGroup
 
 	wake chan struct{} // something below has changed
@@ -123,7 +124,10 @@ func (s *Session) newPlay(ctx context.Context, sc *scenario.Scenario, run *trans
 		p.suffix = words.next(4)
 	}
 	if how.slow {
-		p.pause = min(slowPause, 20*time.Second/time.Duration(4*len(sc.Clients)+4))
+		p.pause = min(s.SlowPause, 20*time.Second/time.Duration(4*len(sc.Clients)+4))
+		if sc.Sweeps() {
+			p.pause /= 10 // there are many of them
+		}
 		p.deadline = how.deadline + 2*p.pause
 	}
 	for _, c := range sc.Clients {
@@ -163,13 +167,15 @@ func (p *play) allSteps() (*scenario.Step, *failure) {
 		}
 		return nil, f
 	}
-	for _, step := range p.scenario.Steps {
-		p.record(event{Event: transcript.Event{Kind: transcript.Step, Text: step.Text}})
-		if f := p.do(step); f != nil {
-			return step, f
-		}
-		if p.ctx.Err() != nil {
-			return step, nil
+	for again := true; again; again = p.cutFurther() {
+		for _, step := range p.scenario.Steps {
+			p.record(event{Event: transcript.Event{Kind: transcript.Step, Text: step.Text}})
+			if f := p.do(step); f != nil {
+				return step, p.whereCut(f)
+			}
+			if p.ctx.Err() != nil {
+				return step, nil
+			}
 		}
 	}
 	return p.checkSilences()

@@ -47,6 +47,9 @@ func (s *Session) Run(ctx context.Context, list []*scenario.Scenario) (transcrip
 	if s.Timeout == 0 {
 		s.Timeout = defaultTimeout
 	}
+	if s.SlowPause == 0 {
+		s.SlowPause = slowPause
+	}
 	if s.Slots == nil || s.Shared {
 		s.Slots = make(chan struct{}, 1) // one at a time
 	}

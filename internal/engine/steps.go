@@ -147,6 +147,9 @@ func (p *play) doSend(c *client, do scenario.Send) *failure {
 			return harnessError(err)
 		}
 	}
+	if do.How.Everywhere {
+		p.sweep.where = p.cutInWords(b, do.Messages)
+	}
 	for range times {
 		if f := p.sendCut(c, b, do.How); f != nil {
 			return f
@@ -243,6 +246,9 @@ func (p *play) segments(c *client, b []byte, how scenario.Cutting) ([][]byte, er
 		n = min(n, len(b))
 		c.held = b[n:]
 		return [][]byte{b[:n]}, nil
+	case how.Everywhere:
+		p.sweep.size = len(b)
+		borders = []int{p.sweep.at}
 	case how.Pieces.IsSet():
 		n, err := how.Pieces.Int(p.lookup)
 		if err != nil {

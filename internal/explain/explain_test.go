@@ -241,6 +241,14 @@ bob must hear "again <who, as received before>" within 2 s.
 bob must receive no hear (user alice).
 bob and carol must each receive nothing that is not told here.
 `},
+		{"a sweep", "scenarios:\n  - name: x\n    clients: [alice, bob]", `
+- alice sends: {say: {text: hello}}
+  split: everywhere
+- bob receives: hear
+`, `
+alice says "hello", first in one segment and then, with all steps again each time, cut in two behind each byte.
+bob must receive hear within 2 s.
+`},
 		{"the server", "scenarios:\n  - name: x", `
 - server prints: ready
   since: start

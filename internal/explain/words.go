@@ -187,6 +187,8 @@ func (n *narrator) number(v scenario.Value) string {
 // cutting says how bytes are spread over segments.
 func (n *narrator) cutting(c scenario.Cutting) string {
 	switch {
+	case c.Everywhere:
+		return ", first in one segment and then, with all steps again each time, cut in two behind each byte"
 	case c.Cut.IsSet():
 		return fmt.Sprintf(", but only the first %s of its bytes; the rest is held back", n.number(c.Cut))
 	case c.Pieces.IsSet() && n.number(c.Pieces) == "1":

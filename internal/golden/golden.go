@@ -18,6 +18,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// Updating says that files are to be written anew.
+func Updating() bool { return *update }
+
 // Check fails the test where got differs from the file.
 func Check(t testing.TB, file, got string) {
 	t.Helper()

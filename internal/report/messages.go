@@ -9,7 +9,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/clipperhouse/displaywidth"
 
 	"github.com/chatprobe/chatprobe/internal/transcript"
 )
@@ -21,70 +22,162 @@ type Messages struct {
 	Close func() error
 }
 
-// NewMessages makes a writer for the format table, json or csv. width is that
-// of the screen, and 0 asks for one line a message however long it is.
+// A View says how messages are shown.
+type View struct {
+	Width int    // columns of the screen; 0 asks for one line a message however long it is
+	Cut   bool   // a table is cut at the edge of the screen; otherwise it goes on in the next line
+	Scene *Scene // what is known of the capture; nil if nobody learns it
+	One   bool   // there are only messages of one conversation
+}
+
+// Formats are the names of the formats of [View.Messages].
+var Formats = []string{"table", "text", "json", "csv", "hex", "dialogue", "diagram", "svg"}
+
+// NewMessages makes a writer for a format without a [Scene].
 func NewMessages(w io.Writer, format string, width int) (Messages, error) {
+	return View{Width: width}.Messages(w, format)
+}
+
+// Messages makes a writer for one of [Formats].
+func (v View) Messages(w io.Writer, format string) (Messages, error) {
+	if v.Scene == nil {
+		v.Scene = &Scene{}
+	}
 	switch format {
 	case "table":
-		return messageTable(w, width), nil
+		return messageTable(w, v), nil
+	case "text":
+		return messageLines(w, v.Scene), nil
 	case "json":
 		return messageJSON(w), nil
 	case "csv":
 		return messageCSV(w), nil
+	case "hex":
+		return messageHex(w, v), nil
+	case "dialogue":
+		return messageDialogue(w, v), nil
+	case "diagram":
+		return messageDiagram(w, v), nil
+	case "svg":
+		return messageSVG(w, v), nil
 	}
-	return Messages{}, fmt.Errorf("unknown format %q: there is table, json and csv", format)
+	return Messages{}, fmt.Errorf("there is no format %q: there is %s", format, strings.Join(Formats, ", "))
 }
 
 // messageTable writes a row for each message: who to whom, its name, then every
 // field by its own name, below the row where that is too long for the screen.
 // Rows are written at once, so a column becomes wider when an address needs it.
-func messageTable(w io.Writer, screen int) Messages {
-	var begin time.Time
+func messageTable(w io.Writer, v View) Messages {
 	var b bytes.Buffer
 	started, from, to := false, len("127.0.0.1:12345"), len("127.0.0.1:12345")
-	const indent = 8
+	write := func(lines ...string) {
+		for _, line := range lines {
+			if v.Cut {
+				line = cutColumns(line, v.Width)
+			}
+			b.WriteString(line + "\n")
+		}
+	}
 	add := func(m *transcript.Decoded) error {
 		b.Reset()
 		from, to = max(from, len(m.Sender)), max(to, len(m.Receiver))
 		if !started {
-			started, begin = true, m.Time
-			fmt.Fprintf(&b, "%6s  %10s  %-*s  %-*s  %s\n", "number", "time", from, "from", to, "to", "message")
+			started = true
+			write(fmt.Sprintf("%6s  %10s  %-*s  %-*s  %s", "number", "time", from, "from", to, "to", "message"))
 		}
-		fmt.Fprintf(&b, "%6d  %10.6f  %-*s  %-*s  ", m.Number, m.Time.Sub(begin).Seconds(), from, clean(m.Sender), to, clean(m.Receiver))
-		name, rest := decodedText(m)
-		used := b.Len() - (bytes.LastIndexByte(b.Bytes(), '\n') + 1) // addresses are ASCII
-		switch {
-		case rest == "":
-			b.WriteString(name)
-		case screen == 0 || used+max(width(name), 6)+1+width(rest) <= screen:
-			b.WriteString(pad(name, 6) + " " + rest)
-		default:
-			b.WriteString(name)
-			for _, line := range wrapVerbatim(rest, screen-indent) {
-				fmt.Fprintf(&b, "\n%*s%s", indent, "", line)
-			}
-		}
-		b.WriteByte('\n')
+		seconds := appendSeconds(nil, m.Time, v.Scene.begin(m))
+		name, parts := decodedParts(m)
+		row := fmt.Sprintf("%6d  %10s  %-*s  %-*s  %s", m.Number, seconds, from, clean(m.Sender), to, clean(m.Receiver), pad(name, 6))
+		write(v.besides(row, parts, m.Malformed != "")...)
 		_, err := w.Write(noCommands(b.Bytes()))
 		return err
 	}
 	return Messages{Add: add, Close: func() error { return nil }}
 }
 
-// decodedText is the name of a message and its fields in a line.
-func decodedText(m *transcript.Decoded) (name, rest string) {
+// besides are the lines of a row that goes on with some parts, or has them
+// below where there is no room. A reason is not cut.
+func (v View) besides(row string, parts []part, isReason bool) []string {
+	const indent = "        "
+	rest := oneLine(parts)
+	if rest == "" || v.Width == 0 || width(row)+1+width(rest) <= v.Width {
+		return []string{strings.TrimRight(row+" "+rest, " ")}
+	}
+	lines := []string{strings.TrimRight(row, " ")}
+	if v.Cut && !isReason {
+		return append(lines, indent+fitted(parts, v.Width-len(indent)))
+	}
+	for _, line := range wrapVerbatim(rest, v.Width-len(indent)) {
+		lines = append(lines, indent+line)
+	}
+	return lines
+}
+
+// A part is a piece of a line. text may be cut where there is no room for it.
+type part struct{ before, text, after string }
+
+// decodedParts are the name of a message and its fields.
+func decodedParts(m *transcript.Decoded) (name string, parts []part) {
 	if m.Malformed != "" {
-		return "malformed", clean(m.Malformed) + "; " + someBytes(m.Bytes)
+		return malformedName, []part{{text: clean(m.Malformed) + "; " + someBytes(m.Bytes)}}
 	}
-	var parts []string
 	for _, f := range m.Fields {
-		text := f.Name + "=" + value(f)
-		if f.Note != "" {
-			text += " (" + f.Note + ")"
+		p := part{before: clean(f.Name) + "=", text: clean(value(f))}
+		if n := len(p.text) - 1; n > 0 && p.text[0] == '"' {
+			p.before, p.text, p.after = p.before+`"`, p.text[1:n], `"`
 		}
-		parts = append(parts, text)
+		if f.Note != "" {
+			p.after += " (" + clean(f.Note) + ")"
+		}
+		parts = append(parts, p)
 	}
-	return clean(cmp.Or(m.Name, "(no name)")), clean(strings.Join(parts, " "))
+	return clean(cmp.Or(m.Name, "(no name)")), parts
+}
+
+// malformedName stands where the name of a message would. No protocol has a
+// message of that name.
+const malformedName = "malformed!"
+
+func oneLine(parts []part) string {
+	var line strings.Builder
+	for i, p := range parts {
+		if i > 0 {
+			line.WriteByte(' ')
+		}
+		line.WriteString(p.before + p.text + p.after)
+	}
+	return line.String()
+}
+
+// fitted is a line of at most limit columns in which the longest texts are cut,
+// so that every field is seen; its end only where that is not enough.
+func fitted(parts []part, limit int) string {
+	const least = 8 // columns of a text
+	over, most := width(oneLine(parts))-limit, 0
+	for _, p := range parts {
+		most = max(most, width(p.text))
+	}
+	for ; over > 0 && most > least; most-- {
+		for _, p := range parts {
+			if width(p.text) >= most {
+				over--
+			}
+		}
+	}
+	parts = slices.Clone(parts)
+	for i := range parts {
+		parts[i].text = cutColumns(parts[i].text, most)
+	}
+	return cutColumns(oneLine(parts), limit)
+}
+
+// cutColumns is s in at most so many columns, the last of which says that
+// something is missing where it is.
+func cutColumns(s string, limit int) string {
+	if width(s) <= limit {
+		return s
+	}
+	return displaywidth.TruncateString(s, limit, "…")
 }
 
 func someBytes(b transcript.Body) string {
@@ -112,7 +205,10 @@ func messageJSON(w io.Writer) Messages {
 			sep = "[\n"
 		}
 		n++
-		_, err = fmt.Fprintf(w, "%s%s", sep, escapeUnprintable(b))
+		if !isPlain(string(b)) {
+			b = escapeUnprintable(b)
+		}
+		_, err = fmt.Fprintf(w, "%s%s", sep, b)
 		return err
 	}
 	end := func() error {
@@ -141,20 +237,24 @@ func messageCSV(w io.Writer) Messages {
 	write := func(m *transcript.Decoded) error {
 		row := []string{
 			fmt.Sprint(m.Number), m.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), fmt.Sprint(m.Packet), fmt.Sprint(m.Conn),
-			m.Sender, m.Receiver, cell(m.Name),
+			clean(m.Sender), clean(m.Receiver), cell(clean(m.Name)),
 		}
 		cells := make([]string, len(columns))
 		var other []string
 		for _, f := range m.Fields {
-			text := cell(plain(f))
+			text := cell(clean(plain(f)))
 			if i := slices.Index(columns, f.Name); i >= 0 {
 				cells[i] = text
 				continue
 			}
-			other = append(other, f.Name+"="+text)
+			other = append(other, clean(f.Name)+"="+text)
 		}
-		row = append(append(row, cells...), strings.Join(other, " "), cell(m.Malformed))
-		return c.Write(row)
+		row = append(append(row, cells...), strings.Join(other, " "), cell(clean(m.Malformed)))
+		if err := c.Write(row); err != nil {
+			return err
+		}
+		c.Flush() // a capture may grow slowly
+		return c.Error()
 	}
 	flush := func() error {
 		for _, m := range waiting {

@@ -46,14 +46,29 @@ func decoded() []*transcript.Decoded {
 	return list
 }
 
-func messages(t *testing.T, format string, width int, list []*transcript.Decoded) string {
+// userOf finds who logs in, in the messages of [decoded].
+func userOf(m *transcript.Decoded) string {
+	if m.Name != "login" {
+		return ""
+	}
+	for _, f := range m.Fields {
+		if name, ok := f.Value.(string); ok && f.Name == "Username" {
+			return name
+		}
+	}
+	return ""
+}
+
+func messages(t *testing.T, format string, view report.View, list []*transcript.Decoded) string {
 	t.Helper()
 	var b bytes.Buffer
-	m, err := report.NewMessages(&b, format, width)
+	view.Scene = &report.Scene{User: userOf}
+	m, err := view.Messages(&b, format)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range list {
+		view.Scene.Learn(d)
 		if err := m.Add(d); err != nil {
 			t.Fatal(err)
 		}
@@ -67,33 +82,54 @@ func messages(t *testing.T, format string, width int, list []*transcript.Decoded
 func TestMessages(t *testing.T) {
 	for _, c := range []struct {
 		name, format string
-		width        int
+		view         report.View
 	}{
-		{"messages-80", "table", 80}, {"messages-120", "table", 120}, {"messages-lines", "table", 0}, {"messages-json", "json", 80}, {"messages-csv", "csv", 80},
+		{"messages-80", "table", report.View{Width: 80}},
+		{"messages-120", "table", report.View{Width: 120}},
+		{"messages-lines", "table", report.View{}},
+		{"messages-cut", "table", report.View{Width: 80, Cut: true}},
+		{"messages-text", "text", report.View{Width: 80}},
+		{"messages-json", "json", report.View{Width: 80}},
+		{"messages-csv", "csv", report.View{Width: 80}},
+		{"messages-hex-80", "hex", report.View{Width: 80}},
+		{"messages-hex", "hex", report.View{}},
+		{"messages-dialogue-80", "dialogue", report.View{Width: 80}},
+		{"messages-dialogue", "dialogue", report.View{One: true}},
+		{"messages-diagram-80", "diagram", report.View{Width: 80}},
+		{"messages-diagram", "diagram", report.View{Width: 120}},
+		{"messages-svg", "svg", report.View{}},
 	} {
-		out := messages(t, c.format, c.width, decoded())
-		golden.Check(t, filepath.Join("testdata", c.name+".golden"), out)
-		if strings.ContainsAny(out, "\x1b\u202e\u0085") {
-			t.Errorf("%s: control characters pass", c.name)
-		}
-		for line := range strings.Lines(out) {
-			if n := displaywidth.String(strings.TrimSuffix(line, "\n")); c.format == "table" && c.width > 0 && n > c.width {
-				t.Errorf("%s: a line of %d columns: %s", c.name, n, line)
+		t.Run(c.name, func(t *testing.T) {
+			out := messages(t, c.format, c.view, decoded())
+			golden.Check(t, filepath.Join("testdata", c.name+".golden"), out)
+			if strings.ContainsAny(out, "\x1b\u202e\u0085") {
+				t.Error("control characters pass")
 			}
-		}
+			isWide := c.format == "text" || c.format == "json" || c.format == "csv" || c.format == "svg"
+			for line := range strings.Lines(out) {
+				if n := displaywidth.String(strings.TrimSuffix(line, "\n")); !isWide && c.view.Width > 0 && n > c.view.Width {
+					t.Errorf("a line of %d columns: %s", n, line)
+				}
+				if strings.HasPrefix(strings.TrimLeft(line, " "), "::") {
+					t.Errorf("a line that the log of a CI system obeys: %s", line)
+				}
+			}
+		})
 	}
-	if lines := strings.Count(messages(t, "table", 0, decoded()), "\n"); lines != 1+len(decoded()) {
-		t.Errorf("%d lines for %d messages", lines, len(decoded()))
+	for format, more := range map[string]int{"table": 1, "text": 0} {
+		if lines := strings.Count(messages(t, format, report.View{}, decoded()), "\n"); lines != more+len(decoded()) {
+			t.Errorf("%s: %d lines for %d messages", format, lines, len(decoded()))
+		}
 	}
 }
 
 func TestMessagesCanBeRead(t *testing.T) {
 	for _, list := range [][]*transcript.Decoded{nil, decoded()[:1], decoded()} {
 		var back []transcript.Decoded
-		if err := json.Unmarshal([]byte(messages(t, "json", 80, list)), &back); err != nil || len(back) != len(list) {
+		if err := json.Unmarshal([]byte(messages(t, "json", report.View{}, list)), &back); err != nil || len(back) != len(list) {
 			t.Errorf("%d of %d messages, %v", len(back), len(list), err)
 		}
-		rows, err := csv.NewReader(strings.NewReader(messages(t, "csv", 80, list))).ReadAll()
+		rows, err := csv.NewReader(strings.NewReader(messages(t, "csv", report.View{}, list))).ReadAll()
 		if err != nil || len(rows) != len(list)+1 {
 			t.Errorf("%d rows for %d messages, %v", len(rows), len(list), err)
 			continue
@@ -109,19 +145,30 @@ func TestMessagesCanBeRead(t *testing.T) {
 }
 
 func TestMessagesToAWriterThatFails(t *testing.T) {
-	for _, format := range []string{"table", "json", "csv"} {
-		m, err := report.NewMessages(&full{40}, format, 80)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range decoded() {
-			err = errors.Join(err, m.Add(d))
-		}
-		if err = errors.Join(err, m.Close()); !errors.Is(err, errFull) {
-			t.Errorf("%s: %v", format, err)
+	for _, format := range report.Formats {
+		for _, one := range []bool{false, true} {
+			m, err := report.View{Width: 80, One: one}.Messages(&full{40}, format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range decoded() {
+				err = errors.Join(err, m.Add(d))
+			}
+			if err = errors.Join(err, m.Close()); !errors.Is(err, errFull) {
+				t.Errorf("%s: %v", format, err)
+			}
 		}
 	}
-	if _, err := report.NewMessages(&full{}, "yaml", 80); err == nil {
+	if _, err := (report.View{}).Messages(&full{}, "yaml"); err == nil {
 		t.Error("yaml is a format")
+	}
+}
+
+func TestNoMessages(t *testing.T) {
+	for _, format := range report.Formats {
+		out := messages(t, format, report.View{Width: 80}, nil)
+		if want := map[string]string{"json": "[]\n", "csv": "number,time,packet,connection,from,to,message,other,malformed\n"}[format]; out != want && format != "svg" {
+			t.Errorf("%s: %q", format, out)
+		}
 	}
 }

@@ -119,6 +119,19 @@ func (l *loader) planFences() {
 	if listed == 0 && !l.asks() {
 		markFirst(sc.Steps)
 	}
+	before := l.errs.Len()
+	for _, step := range sc.Steps {
+		l.planStep(step, states)
+	}
+	if !sc.Sweeps() || l.errs.Len() > before {
+		return
+	}
+	// What can be done a second time can be done any number of times.
+	for c, s := range states {
+		if !c.Listed {
+			*s = state{}
+		}
+	}
 	for _, step := range sc.Steps {
 		l.planStep(step, states)
 	}

@@ -123,6 +123,7 @@ func (l *loader) loadScenario(keys map[string]source.Node, file fileHead, suffix
 	}
 	l.checkTransport()
 	l.checkProgram()
+	l.checkSweep()
 	if l.errs.Len() == before && !sc.TestsClient {
 		l.planFences()
 	}

@@ -249,8 +249,14 @@ func (l *loader) cutting(options map[string]source.Node) Cutting {
 	if n := options["pieces"]; !n.IsNull() {
 		c.Pieces = l.number(n, 1)
 	}
-	for _, n := range options["split"].Items() {
-		c.Split = append(c.Split, l.number(n, 1))
+	if split := options["split"]; split.IsScalar() && split.Raw() == everywhere {
+		if c.Everywhere = true; c.Pieces.IsSet() || !options["cut"].IsNull() {
+			l.errs.Add(split.Pos(), "split: everywhere does not go with pieces: or cut:")
+		}
+	} else {
+		for _, n := range split.Items() {
+			c.Split = append(c.Split, l.number(n, 1))
+		}
 	}
 	if n := options["cut"]; !n.IsNull() {
 		c.Cut = l.number(n, 0)

@@ -218,6 +218,8 @@ type Cutting struct {
 	Pieces Value   // bytes per segment
 	Split  []Value // offsets at which a new segment begins
 	Cut    Value   // only so many bytes; the rest is held back
+	// Everywhere makes a sweep of the scenario: see [Scenario.Sweeps].
+	Everywhere bool
 }
 
 // IsSet tells a Value that was given from one that was left out.
@@ -227,7 +229,7 @@ func (v Value) IsSet() bool {
 
 // IsWhole says that everything goes out in one segment.
 func (c Cutting) IsWhole() bool {
-	return !c.Pieces.IsSet() && len(c.Split) == 0 && !c.Cut.IsSet()
+	return !c.Pieces.IsSet() && len(c.Split) == 0 && !c.Cut.IsSet() && !c.Everywhere
 }
 
 // A Printed is a text or a regular expression to be found in what the target

@@ -73,6 +73,7 @@ var verbSteps = []struct{ step, want string }{
 	{"alice, bob do: hello", "scenario.Do"},
 	{"alice sends: {say: {text: x}}", "scenario.Send say"},
 	{"alice sends: [login, {say: {text: x}}]", "scenario.Send login say"},
+	{"alice sends: [login, {say: {text: x}}]\n    split: everywhere", "scenario.Send login say everywhere"},
 	{"alice, bob send: {say: {text: x}}\n    set: {TextL: 9}\n    times: 3", "scenario.Send say set TextL=9 times 3"},
 	{"alice sends: login\n    until: {listed: {users: [$alice]}}", "scenario.Send login until listed"},
 	{"alice does: hello\n    until: {hear: {user: $bob}}", "scenario.Do until hear"},
@@ -234,6 +235,9 @@ func describe(a Action) string {
 			}
 		}
 		value("times ", a.Times)
+		if a.How.Everywhere {
+			add("everywhere")
+		}
 		until(a.Until)
 	case SendBytes:
 		text, _ := a.Data.Text(nil)

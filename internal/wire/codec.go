@@ -18,11 +18,26 @@ type Codec struct {
 	Protocol *Protocol
 	Settings map[string]string // read only
 
+	messages       []*Message
+	client, server direction
+}
+
+// A direction is what one side can send, in the order written.
+type direction struct {
+	framing  *framing
+	shapes   []*Shape
 	messages []*Message
-	shapes   map[Side][]*Shape // what each side can send, in the order written
-	framing  map[Side]*framing
-	parted   map[Side][]*Message // messages that travel in parts
-	idle     map[Side][]*Message // messages without an end of their own
+	parted   []*Message // messages that travel in parts
+	idle     []*Message // messages without an end of their own
+	words    words      // of the regular expressions that name messages
+}
+
+// of is what a side can send.
+func (c *Codec) of(from Side) *direction {
+	if from == Server {
+		return &c.server
+	}
+	return &c.client
 }
 
 // binder makes a Codec out of declarations and values of settings.
@@ -36,10 +51,7 @@ type binder struct {
 }
 
 func (p *Protocol) bind(values map[string]string, errs *source.Errors) *Codec {
-	c := &Codec{
-		Protocol: p, Settings: values,
-		shapes: map[Side][]*Shape{}, framing: map[Side]*framing{}, parted: map[Side][]*Message{}, idle: map[Side][]*Message{},
-	}
+	c := &Codec{Protocol: p, Settings: values}
 	b := &binder{values: values, used: map[string]bool{}, errs: errs, p: p}
 	b.bindCharset(p.encoding)
 	for _, side := range []Side{Client, Server} {
@@ -48,7 +60,7 @@ func (p *Protocol) bind(values map[string]string, errs *source.Errors) *Codec {
 		if errs.Len() > before {
 			fr = framing{kind: byLine, end: lineEnds["lf"]} // any that goes with all messages: what is wrong has been said
 		}
-		c.framing[side] = &fr
+		c.of(side).framing = &fr
 	}
 	shapes := map[*shapeDecl]*Shape{}
 	decls := slices.Clone(p.shapes)
@@ -59,7 +71,7 @@ func (p *Protocol) bind(values map[string]string, errs *source.Errors) *Codec {
 	}
 	for _, d := range decls {
 		if !d.broken {
-			shapes[d] = &Shape{Name: d.name, Fields: b.bindFields(d.fields)}
+			shapes[d] = newShape(d.name, b.bindFields(d.fields))
 		}
 	}
 	for _, d := range p.messages {
@@ -89,24 +101,28 @@ func (p *Protocol) bind(values map[string]string, errs *source.Errors) *Codec {
 // sort notes what each side can send.
 func (c *Codec) sort(decls []*shapeDecl, shapes map[*shapeDecl]*Shape) {
 	for _, side := range []Side{Client, Server} {
+		of := c.of(side)
 		for _, d := range decls {
 			if slices.ContainsFunc(c.messages, func(m *Message) bool {
 				return m.Shape == shapes[d] && (m.From == side || m.From == "" && c.isPart(m, side))
 			}) {
-				c.shapes[side] = append(c.shapes[side], shapes[d])
+				of.shapes = append(of.shapes, shapes[d])
 			}
 		}
 		for _, m := range c.messages {
-			switch {
-			case m.From != side:
+			if m.From != side {
 				continue
-			case len(m.parts) > 0:
-				c.parted[side] = append(c.parted[side], m)
-			case m.Idle:
-				c.idle[side] = append(c.idle[side], m)
 			}
-			m.header = c.framing[side].length
+			of.messages = append(of.messages, m)
+			switch {
+			case len(m.parts) > 0:
+				of.parted = append(of.parted, m)
+			case m.Idle:
+				of.idle = append(of.idle, m)
+			}
+			m.header = of.framing.length
 		}
+		of.bindNames()
 	}
 }
 
@@ -117,8 +133,8 @@ func (c *Codec) isPart(m *Message, side Side) bool {
 
 // checkFraming says where a message does not go with the framing of its side.
 func (b *binder) checkFraming(d *messageDecl, c *Codec) {
-	fr := c.framing[d.from]
-	if fr == nil || b.p.framing[d.from].IsZero() || len(d.shape.fields) == 0 {
+	fr := c.of(d.from).framing
+	if d.from == "" || b.p.framing[d.from].IsZero() || len(d.shape.fields) == 0 {
 		return // what is wrong has been said
 	}
 	fields := fr.kind == byFields
@@ -219,25 +235,6 @@ func (c *Codec) Message(name string) *Message {
 
 // Messages are all messages in the order written. The slice must not be changed.
 func (c *Codec) Messages() []*Message { return c.messages }
-
-// nameLimit is the length of the longest message whose text is searched for
-// what a regular expression describes, only to name it. What is described like
-// that are notices, and those are short.
-const nameLimit = 4096
-
-// Name is the first message in the order written that f can be, or nil. It is
-// how a message is called in displays; a step asks [Message.Match] instead.
-func (c *Codec) Name(f *Frame, from Side) *Message {
-	for _, m := range c.messages {
-		if m.From != from || len(f.Raw) > nameLimit && m.hasRegex() {
-			continue
-		}
-		if m.Match(f, nil, nil) {
-			return m
-		}
-	}
-	return nil
-}
 
 // ErrShort means that the bytes so far are the beginning of a message.
 var ErrShort = errors.New("the message is not complete")

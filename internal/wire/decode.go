@@ -2,10 +2,12 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -33,21 +35,36 @@ func (c *Codec) DecodeQuiet(f *Frame, b []byte, from Side) (int, error) {
 
 // Pauses says that there are messages of a side whose end only a pause shows:
 // [Codec.DecodeQuiet] is worth asking.
-func (c *Codec) Pauses(from Side) bool { return len(c.idle[from])+len(c.parted[from]) > 0 }
+func (c *Codec) Pauses(from Side) bool { return len(c.of(from).idle)+len(c.of(from).parted) > 0 }
 
 // Unframed says that nothing on the wire tells where a message of this side
 // ends: what one write sent is one.
-func (c *Codec) Unframed(from Side) bool { return c.framing[from].kind == byChunk }
+func (c *Codec) Unframed(from Side) bool { return c.of(from).framing.kind == byChunk }
+
+// LineEnd is what ends a line, where the messages of a side are lines; else nil.
+func (c *Codec) LineEnd(from Side) []byte {
+	if fr := c.of(from).framing; fr.kind == byLine {
+		return fr.end.sought
+	}
+	return nil
+}
+
+// Excludes says that no message of a side begins like b. It is quick; that it
+// does not say so means nothing.
+func (c *Codec) Excludes(b []byte, from Side) bool {
+	d := c.of(from)
+	return d.framing.kind == byFields && !slices.ContainsFunc(d.shapes, func(s *Shape) bool { return !s.excludes(b) })
+}
 
 // IsDatagram says that every message of this side is a datagram.
-func (c *Codec) IsDatagram(from Side) bool { return c.framing[from].kind == byDatagram }
+func (c *Codec) IsDatagram(from Side) bool { return c.of(from).framing.kind == byDatagram }
 
 func (c *Codec) decode(f *Frame, b []byte, from Side, quiet bool) (int, error) {
 	n, err := c.decodeOne(f, b, from, quiet)
 	if err != nil {
 		return n, err
 	}
-	for _, m := range c.parted[from] {
+	for _, m := range c.of(from).parted {
 		if all, err := c.decodeParts(f, m, b, from, quiet); all > 0 || err != nil {
 			return all, err
 		}
@@ -55,66 +72,32 @@ func (c *Codec) decode(f *Frame, b []byte, from Side, quiet bool) (int, error) {
 	return n, nil
 }
 
-// decodeParts reads all frames of a message that travels in parts. It returns
-// 0 where b does not begin with one.
-func (c *Codec) decodeParts(f *Frame, m *Message, b []byte, from Side, quiet bool) (int, error) {
-	args := Args{}
-	whole := Frame{Shape: m.Shape}
-	at := 0
-	for i, part := range m.parts {
-		var g Frame
-		n, err := c.decodeOne(&g, b[at:], from, quiet)
-		switch {
-		case errors.Is(err, ErrShort) && i > 0 && (!quiet || len(b) > at): // a part that has begun will come
-			return at + n, err
-		case err != nil:
-			return 0, nil
-		}
-		if !part.Match(&g, args, args) {
-			return 0, nil
-		}
-		for _, v := range g.Values {
-			v.Start += at
-			whole.Values = append(whole.Values, v)
-		}
-		whole.parts = append(whole.parts, g)
-		at += n
-	}
-	whole.Raw = b[:at]
-	*f = whole
-	return at, nil
-}
-
 // decodeOne reads one frame.
 func (c *Codec) decodeOne(f *Frame, b []byte, from Side, quiet bool) (int, error) {
 	f.parts, f.Malformed, f.first = nil, "", false
-	fr := c.framing[from]
-	if fr.kind == byFields {
+	d := c.of(from)
+	if d.framing.kind == byFields {
 		return c.decodeFields(f, b, from)
 	}
-	if n := c.decodeIdle(f, b, from, quiet); n > 0 {
-		return n, nil
+	if len(d.idle) > 0 {
+		if n := c.decodeIdle(f, b, from, quiet); n > 0 {
+			return n, nil
+		}
 	}
-	body, header, n, err := fr.split(b)
+	body, header, n, err := d.framing.split(b)
 	if err != nil {
 		return n, err
 	}
 	f.Raw = b[:n]
-	var worst *MalformedError
-	for _, shape := range c.shapes[from] {
-		d := decoder{b: b[:body[1]], begin: body[0], at: body[0], values: append(f.Values[:0], header...)}
-		err := d.fields(shape.Fields)
-		f.Values = d.values
-		if err == nil && d.at < body[1] {
-			err = &MalformedError{d.at, fmt.Sprintf("%d bytes follow the last field", body[1]-d.at)}
-		}
-		if err == nil {
+	for _, shape := range d.shapes {
+		if !shape.excludes(b[body[0]:body[1]]) && f.decodeBody(b, body, header, shape) == nil {
 			f.Shape = shape
 			return n, nil
 		}
-		bad := &MalformedError{body[1], "the message ends in the middle of its fields"}
-		_ = errors.As(err, &bad)
-		if worst == nil || bad.Offset > worst.Offset {
+	}
+	var worst *MalformedError
+	for _, shape := range d.shapes {
+		if bad := f.decodeBody(b, body, header, shape); worst == nil || bad.Offset > worst.Offset {
 			worst = bad
 		}
 	}
@@ -125,51 +108,52 @@ func (c *Codec) decodeOne(f *Frame, b []byte, from Side, quiet bool) (int, error
 	return n, nil
 }
 
-// decodeIdle reads a message that has no end: one that is known by all of its
-// text, or what came before a pause.
-func (c *Codec) decodeIdle(f *Frame, b []byte, from Side, quiet bool) int {
-	for _, m := range c.idle[from] {
-		field := m.Shape.Fields[0]
-		for _, w := range m.where {
-			text, err := w[0].pattern.fill(nil)
-			n := len(text)
-			switch {
-			case err == nil && n > 0 && bytes.HasPrefix(b, []byte(text)):
-			case quiet && len(b) > 0 && w[0].pattern.match(b, nil, nil):
-				n = len(b)
-			default:
-				continue
-			}
-			f.Shape, f.Raw = m.Shape, b[:n]
-			f.Values = append(f.Values[:0], Value{Field: field, Size: n})
-			return n
-		}
+// decodeBody reads the fields of a frame whose body is known, or says why it
+// has not this shape.
+func (f *Frame) decodeBody(b []byte, body [2]int, header []Value, shape *Shape) *MalformedError {
+	d := decoder{b: b[:body[1]], begin: body[0], at: body[0], values: append(f.Values[:0], header...)}
+	err := d.fields(shape.Fields)
+	f.Values = d.values
+	switch {
+	case err == nil && d.at == body[1]:
+		return nil
+	case err == nil:
+		return &MalformedError{d.at, fmt.Sprintf("%d bytes follow the last field", body[1]-d.at)}
 	}
-	return 0
+	bad := &MalformedError{body[1], "the message ends in the middle of its fields"}
+	_ = errors.As(err, &bad)
+	return bad
 }
 
 // decodeFields reads a message that ends with its last field.
 func (c *Codec) decodeFields(f *Frame, b []byte, from Side) (int, error) {
-	var best *MalformedError
-	for _, shape := range c.shapes[from] {
+	shapes := c.of(from).shapes
+	for _, shape := range shapes {
+		if shape.excludes(b) {
+			continue
+		}
 		d := decoder{b: b, values: f.Values[:0]}
 		err := d.fields(shape.Fields)
 		f.Values = d.values
-		if err == nil {
+		switch err {
+		case nil:
 			f.Shape, f.Raw = shape, b[:d.at]
 			return d.at, nil
-		}
-		if errors.Is(err, ErrShort) {
+		case ErrShort:
 			return d.need, ErrShort
 		}
+	}
+	var best *MalformedError
+	for _, shape := range shapes {
+		d := decoder{b: b, values: f.Values[:0]}
 		var bad *MalformedError
-		if errors.As(err, &bad) && (best == nil || bad.Offset > best.Offset) {
+		if errors.As(d.fields(shape.Fields), &bad) && (best == nil || bad.Offset > best.Offset) {
 			best = bad
 		}
 	}
 	if best == nil {
 		best = &MalformedError{Reason: fmt.Sprintf("no message is ever sent by the %s", from)}
-	} else if len(c.shapes[from]) > 1 && best.Offset == 0 {
+	} else if len(shapes) > 1 && best.Offset == 0 {
 		best = &MalformedError{Reason: "no message begins like this"}
 	}
 	return 0, best
@@ -186,24 +170,35 @@ type decoder struct {
 // fields appends the values of fields to d.values.
 func (d *decoder) fields(fields []*Field) error {
 	for _, f := range fields {
-		v := Value{Field: f, Start: d.at}
+		if f.isMere {
+			width := f.Type.width()
+			if len(d.b)-d.at < width {
+				d.need = d.at + width
+				return ErrShort
+			}
+			d.values = append(d.values, Value{Field: f, Start: d.at, Size: width, Number: f.fixed(d.b[d.at : d.at+width])})
+			d.at += width
+			continue
+		}
+		d.values = append(d.values, Value{Field: f, Start: d.at})
+		v := &d.values[len(d.values)-1]
 		var err error
 		switch {
 		case f.Type == List:
-			err = d.list(&v, d.count(f))
+			err = d.list(v, d.count(f))
 		case f.Type.isNumber():
-			err = d.number(&v)
+			err = d.number(v)
 		default:
-			err = d.text(&v)
+			err = d.text(v)
 		}
 		if err != nil {
+			d.values = d.values[:len(d.values)-1]
 			return err
 		}
 		v.Size = d.at - v.Start
 		if len(f.Terminator) > 0 && !f.Type.isNumber() {
 			v.Size -= len(f.Terminator)
 		}
-		d.values = append(d.values, v)
 	}
 	return nil
 }
@@ -290,15 +285,29 @@ func (d *decoder) fixed(v *Value) error {
 		d.need = d.at + width
 		return ErrShort
 	}
-	for i, octet := range d.b[d.at : d.at+width] {
-		if v.Field.Little {
-			v.Number |= uint64(octet) << (8 * i)
-		} else {
-			v.Number = v.Number<<8 | uint64(octet)
-		}
-	}
+	v.Number = v.Field.fixed(d.b[d.at : d.at+width])
 	d.at += width
 	return nil
+}
+
+// fixed is the number that all of b is.
+func (f *Field) fixed(b []byte) uint64 {
+	n := uint64(0)
+	switch {
+	case f.Little:
+		for i := len(b) - 1; i >= 0; i-- {
+			n = n<<8 | uint64(b[i])
+		}
+	case len(b) == 2:
+		return uint64(binary.BigEndian.Uint16(b))
+	case len(b) == 4:
+		return uint64(binary.BigEndian.Uint32(b))
+	default:
+		for _, octet := range b {
+			n = n<<8 | uint64(octet)
+		}
+	}
+	return n
 }
 
 func (d *decoder) varint(v *Value) error {

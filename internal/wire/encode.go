@@ -63,7 +63,7 @@ func (c *Codec) encode(m *Message, from Side, args, set Args) ([]byte, error) {
 	if from == "" {
 		from = Client // a mere shape: whose framing it has is open
 	}
-	return c.framing[from].wrap(body, set)
+	return c.of(from).framing.wrap(body, set)
 }
 
 // CheckSet says whether name is a field of m that a step may override with

@@ -68,7 +68,7 @@ func checkAccepted(t *testing.T, c *Codec, f *Frame, b []byte, from Side) {
 	}
 	at := 0
 	for _, v := range f.Values {
-		if c.framing[from].kind != byFields {
+		if c.of(from).framing.kind != byFields {
 			break
 		}
 		if v.Start != at {
@@ -76,7 +76,7 @@ func checkAccepted(t *testing.T, c *Codec, f *Frame, b []byte, from Side) {
 		}
 		at += v.Size
 	}
-	if at != len(b) && c.framing[from].kind == byFields {
+	if at != len(b) && c.of(from).framing.kind == byFields {
 		t.Fatalf("% x: the fields end at %d", b, at)
 	}
 	for k := range b {
@@ -108,7 +108,7 @@ func checkAccepted(t *testing.T, c *Codec, f *Frame, b []byte, from Side) {
 // exact says that there is one way to write a message: not so where CR LF is
 // as good as LF, 007 as good as 7, or blanks may stand in JSON.
 func exact(c *Codec, from Side) bool {
-	fr := c.framing[from]
+	fr := c.of(from).framing
 	return fr.kind == byFields || fr.kind == byLine && !fr.end.anyCR
 }
 
@@ -194,7 +194,7 @@ func FuzzEncode(f *testing.F) {
 		for _, c := range all {
 			for name, args := range args {
 				m := c.Message(name)
-				if m == nil || c.shapes[m.From][0].Fields[0].Type == JSON && !(utf8.ValidString(user) && utf8.ValidString(text)) {
+				if m == nil || c.of(m.From).shapes[0].Fields[0].Type == JSON && !(utf8.ValidString(user) && utf8.ValidString(text)) {
 					continue
 				}
 				args := maps.Clone(args)

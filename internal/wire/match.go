@@ -59,34 +59,26 @@ func (m *Message) matchParts(f *Frame, args, found Args) bool {
 func (w where) match(f *Frame, args, found Args) bool {
 	for _, c := range w {
 		v := f.value(c.field)
-		if v == nil {
-			return false
-		}
-		if c.json != nil {
-			if !c.json.match(v.json, args, found) {
-				return false
-			}
-			continue
-		}
-		if c.isFixed {
-			if v.Number != c.number {
-				return false
-			}
-			continue
-		}
-		if c.field.Type.isNumber() {
-			name := []byte(c.field.show(v.Number))
-			digits := strconv.AppendUint(nil, v.Number, 10)
-			if !c.pattern.match(name, args, found) && !c.pattern.match(digits, args, nil) {
-				return false
-			}
-			continue
-		}
-		if !c.pattern.match(f.text(v), args, found) {
+		if v == nil || !c.match(f, v, args, found) {
 			return false
 		}
 	}
 	return true
+}
+
+// match says whether v, a value of f, is what the condition says.
+func (c *condition) match(f *Frame, v *Value, args, found Args) bool {
+	switch {
+	case c.json != nil:
+		return c.json.match(v.json, args, found)
+	case c.isFixed:
+		return v.Number == c.number
+	case c.field.Type.isNumber():
+		name := []byte(c.field.show(v.Number))
+		digits := strconv.AppendUint(nil, v.Number, 10)
+		return c.pattern.match(name, args, found) || c.pattern.match(digits, args, nil)
+	}
+	return c.pattern.match(f.text(v), args, found)
 }
 
 // matchOpen compares the fields that are parameters themselves.

@@ -34,6 +34,7 @@ type Message struct {
 	params []string
 	parts  []*Message // the messages that it travels as, one after another
 	header *Field     // the number that the framing puts in front, or nil
+	words  uint64     // one of these stands in every such frame; 0 if not known
 }
 
 // A where says what some fields hold.
@@ -46,6 +47,7 @@ type condition struct {
 	number  uint64 // what a number is, where isFixed
 	isFixed bool
 	json    *template // what a JSON value is, instead of a pattern
+	words   uint64    // one of these stands in a frame where a regular expression fits, see words
 }
 
 func (c *condition) params() []string {

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
@@ -27,6 +26,7 @@ type pattern struct {
 	flags string
 	whole bool                     // the expression describes all of the value
 	open  *compiled                // the expression with every parameter open
+	words []string                 // of which one stands in all that fits it; empty if not known
 	last  atomic.Pointer[compiled] // and as it was asked for last
 }
 
@@ -76,6 +76,7 @@ func parsePattern(text string, whole bool, fill func(text string, inRegex bool) 
 			return nil, fmt.Errorf("this regular expression is wrong: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		}
 		p.open = p.last.Load()
+		p.words = wordsOf(p.open.expr)
 	}
 	return p, nil
 }
@@ -102,6 +103,9 @@ func (p *pattern) isRegex() bool { return p.regex != "" }
 // compile fills args into the expression; what is open becomes a group that
 // takes as little as possible.
 func (p *pattern) compile(args Args) (*regexp.Regexp, error) {
+	if len(args) == 0 && p.open != nil {
+		return p.open.re, nil
+	}
 	expr := p.expression(args)
 	for _, c := range []*compiled{p.open, p.last.Load()} {
 		if c != nil && c.expr == expr {
@@ -214,30 +218,27 @@ func (p *pattern) match(value []byte, args, found Args) bool {
 // locate is match that tells visit, unless it is nil, where each parameter
 // stands.
 func (p *pattern) locate(value []byte, args Args, visit func(param string, start, end int)) bool {
-	for _, part := range p.parts {
-		if v, ok := args[part.param]; ok && part.param != "" {
-			if _, isText := v.(string); !isText {
-				return false
-			}
-		}
+	if len(args) > 0 && !p.takes(args) {
+		return false
 	}
 	if p.isRegex() {
 		return p.locateRegex(value, args, visit)
 	}
 	alone := len(p.parts) == 1
 	at := 0
-	for i, part := range p.parts {
-		text, ok := part.literal, true
-		if part.param != "" {
+	for i := range p.parts {
+		part := &p.parts[i]
+		text, ok := part.literal, part.param == ""
+		if !ok && len(args) > 0 {
 			text, ok = args[part.param].(string)
 		}
 		end := at + len(text)
 		switch rest := value[at:]; {
-		case ok && !bytes.HasPrefix(rest, []byte(text)):
+		case ok && !hasPrefix(rest, text):
 			return false
 		case ok:
 		case i < len(p.parts)-1:
-			end = at + part.end(rest, []byte(p.parts[i+1].literal))
+			end = at + part.end(rest, p.parts[i+1].literal)
 		default:
 			end = len(value)
 		}
@@ -252,9 +253,21 @@ func (p *pattern) locate(value []byte, args Args, visit func(param string, start
 	return at == len(value)
 }
 
+// takes says that args has a text for each parameter of p that it has at all.
+func (p *pattern) takes(args Args) bool {
+	for _, part := range p.parts {
+		if v, ok := args[part.param]; ok && part.param != "" {
+			if _, isText := v.(string); !isText {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // end is where a parameter ends that next follows, or -1. At least one
 // character belongs to it, unless it is {x...}.
-func (p part) end(value, next []byte) int {
+func (p *part) end(value []byte, next string) int {
 	least := 1
 	if p.rest {
 		least = 0
@@ -262,7 +275,7 @@ func (p part) end(value, next []byte) int {
 	if len(value) < least {
 		return -1
 	}
-	if i := bytes.Index(value[least:], next); i >= 0 {
+	if i := indexText(value[least:], next); i >= 0 {
 		return i + least
 	}
 	return -1

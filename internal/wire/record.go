@@ -2,13 +2,12 @@ package wire
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/chatprobe/chatprobe/internal/transcript"
 )
 
-// textLimit is how much of a long text a transcript keeps.
-const textLimit = 200
+// TextLimit is how many bytes of a long text a transcript keeps.
+const TextLimit = 200
 
 // Transcript is f as a record, under the name of m, which may be nil. The
 // fields of a line, a text or a JSON value are the parameters of m.
@@ -114,17 +113,14 @@ func (f *Frame) record(v *Value) transcript.Field {
 	case v.Field.Type == List:
 		r.Value = printable(f.plain(v))
 	case v.Field.Type.isNumber():
-		r.Value = v.Number
-		if name := v.Field.show(v.Number); name != strconv.FormatUint(v.Number, 10) {
-			r.Note = name
-		}
+		r.Value, r.Note = v.Number, v.Field.note(v.Number)
 	case v.Field.Type == IP:
 		r.Value = f.plain(v)
 	default:
 		text := f.text(v)
-		if len(text) > textLimit {
+		if len(text) > TextLimit {
 			r.Note = fmt.Sprintf("%d bytes, cut here", len(text))
-			text = text[:textLimit]
+			text = text[:TextLimit]
 		}
 		r.Value = transcript.Printable(text)
 	}

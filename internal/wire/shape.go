@@ -48,6 +48,9 @@ func typeNamed(name string) Type { return Type(slices.Index(typeNames[:List], na
 
 func (t Type) isNumber() bool { return t <= CRC32 }
 
+// IsNumber says that what the type holds is a number.
+func (t Type) IsNumber() bool { return t.isNumber() }
+
 // isSum tells a number that is computed from the bytes before it.
 func (t Type) isSum() bool { return t == CRC16 || t == CRC32 }
 
@@ -80,6 +83,8 @@ func (t Type) largest() uint64 {
 type Shape struct {
 	Name   string
 	Fields []*Field
+
+	begins []byte // what the constants in front are on the wire
 }
 
 // A Field is one field of a shape.
@@ -111,6 +116,7 @@ type Field struct {
 	// computed when a message is built. Nil for any other field.
 	Measures *Field
 
+	isMere  bool // a number of fixed size, of which nothing else is said
 	framing bool // it stands in front of the message, not in it
 	charset *charmap.Charmap
 }
@@ -300,6 +306,7 @@ func (b *binder) bindFields(decls []*fieldDecl) []*Field {
 			b.bindSize(&f, d, fields)
 		}
 		f.Entries = b.bindFields(d.entries)
+		f.isMere = f.Type.width() > 0 && !f.HasConstant && !f.Type.isSum()
 		fields = append(fields, &f)
 	}
 	return fields
@@ -393,4 +400,15 @@ func (f *Field) show(v uint64) string {
 		}
 	}
 	return strconv.FormatUint(v, 10)
+}
+
+// note is the name of a number, empty if it has none.
+func (f *Field) note(v uint64) string {
+	if len(f.Enum) == 0 {
+		return ""
+	}
+	if name := f.show(v); name != strconv.FormatUint(v, 10) {
+		return name
+	}
+	return ""
 }

@@ -1651,6 +1651,20 @@ class SecondPacketLost(Server):
         return data
 
 
+@mistake("packet-behind-list-lost", "D-9", "what comes in the same segment behind a list request is thrown away")
+class PacketBehindListLost(Server):
+    def handle(self, client, kind, *fields):
+        if kind == LIST:
+            client.rest = b""
+        super().handle(client, kind, *fields)
+
+    def recv(self, client, count):
+        if not client.rest:
+            client.rest = client.sock.recv(65536)
+        data, client.rest = client.rest[:count], client.rest[count:]
+        return data
+
+
 @mistake("one-answer-for-a-segment", "D-9,D-1", "several packets in a segment are all handled, and only the last is answered")
 class OneAnswerForASegment(Server):
     silent = None

@@ -977,6 +977,35 @@ class BodyInOneRecv(Server):
         return data
 
 
+@mistake("message-length-in-one-recv", "F-9", "the length of a Message is read with one recv: what comes of it is taken for all of it")
+class MessageLengthInOneRecv(Server):
+    def read_header(self, client):
+        first = self.read_exactly(client, 2)
+        length = client.sock.recv(4)
+        if not length:
+            raise Closed(first)
+        return first + length.rjust(4, b"\0")
+
+
+@mistake("name-in-one-recv", "F-9", "a Username is read with one recv, and the rest of it is taken for the Message")
+class NameInOneRecv(Server):
+    def read_body(self, client, header, count):
+        length, _ = self.unpack_header(header)
+        name = client.sock.recv(length) if length else b""
+        if length and not name:
+            raise Closed(header)
+        return name.ljust(length) + self.read_exactly(client, count - length, header + name)
+
+
+@mistake("header-alone-is-empty", "F-9", "a header that comes without anything behind it is taken for a frame without a Message")
+class HeaderAloneIsEmpty(Server):
+    def read_frame(self, client):
+        if len(client.sock.recv(self.header.size + 1, socket.MSG_PEEK)) == self.header.size:
+            self.read_header(client)
+            return client.name or b"", b""
+        return super().read_frame(client)
+
+
 @mistake("login-in-one-recv", "F-9", "a login is expected to come in one piece, else the client is dropped")
 class LoginInOneRecv(Server):
     def read_login(self, client):

@@ -1198,6 +1198,44 @@ class RegistrationInOneRecv(Server):
         return super().read_registration(client)
 
 
+@mistake("short-piece-malformed", "L-10", "a registration whose first piece ends within the word REGISTER is malformed")
+class ShortPieceMalformed(Server):
+    def read_registration(self, client):
+        client.rest = self.recv(client)
+        if not client.rest:
+            raise Closed
+        if len(client.rest) < len(b"REGISTER"):
+            client.rest += b"\n"
+        return super().read_registration(client)
+
+
+@mistake("end-alone-lost", "L-10", "a line end that comes in a segment of its own is thrown away")
+class EndAloneLost(Server):
+    def recv(self, client):
+        while data := super().recv(client):
+            if data.strip():
+                break
+        return data
+
+
+@mistake("begun-line-lost", "L-10", "of a line that has begun in the segment of another what has come is thrown away")
+class BegunLineLost(Server):
+    def recv(self, client):
+        data = super().recv(client)
+        if client.name and data.count(b"\n"):
+            data = data[:data.rindex(b"\n") + 1]
+        return data
+
+
+@mistake("goodbye-overtakes", "L-10", "a DISCONNECT is looked for in what recv returns, and obeyed before the lines in front of it")
+class GoodbyeOvertakes(Server):
+    def recv(self, client):
+        data = super().recv(client)
+        if b"\nDISCONNECT" in data:
+            raise Goodbye
+        return data
+
+
 @mistake("lines-merged", "L-10", "lines that come in one segment are merged: all their ends but the last are removed")
 class LinesMerged(Server):
     def recv(self, client):

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/chatprobe/chatprobe/internal/builtin"
+	"github.com/chatprobe/chatprobe/internal/engine"
+	"github.com/chatprobe/chatprobe/internal/mutant"
+	"github.com/chatprobe/chatprobe/internal/scenario"
+	"github.com/chatprobe/chatprobe/internal/transcript"
+)
+
+// clientMost is in how many scenarios a mutant of a client is played at first:
+// most are caught in the first of them.
+const clientMost = 8
+
+// builtinClient is the reference client for a suite that this program holds. It
+// has no terminal.
+func (p *plan) builtinClient(s *scenario.Suite) (part, error) {
+	b, ok := builtin.ClientNamed(s.Protocol.Name)
+	if !ok {
+		return part{}, usage("there is no built-in client for %s: say what to test, with --client -- COMMAND", s.Protocol.Name)
+	}
+	p.target = "built-in reference client"
+	config := p.config
+	config.Settings = maps.Clone(b.Settings)
+	maps.Copy(config.Settings, of(s, p.config.Settings))
+	config.Trusted, config.Origin = true, transcript.Declared
+	config.Told, config.NoTerminal = b.Told, true
+	return part{program: b.Launch, config: config}, nil
+}
+
+// tryClient tries mutants of a client program, as far as trial says how.
+func (f *mutantsFlags) tryClient(ctx context.Context, trial mutant.Trial, part *part) (*transcript.MutantTable, error) {
+	if !trial.Config.Trusted {
+		s := &engine.Session{Suite: part.suite, Program: part.program, Config: trial.Config}
+		s.Timeout = max(s.Timeout, 2*time.Second)
+		header, _ := s.Run(ctx, nil)
+		if header.Finding != "" {
+			return nil, fmt.Errorf("%s", header.Finding)
+		}
+		trial.Config.Settings = maps.Clone(trial.Config.Settings)
+		for _, set := range header.Settings {
+			trial.Config.Settings[set.Name] = set.Value
+		}
+	}
+	trial.AtOnce = cap(trial.Config.Slots)
+	trial.Most = min(trial.Most, clientMost)
+	return mutant.ClientTrial{Trial: trial, Program: part.program}.Run(ctx)
+}

@@ -1,0 +1,472 @@
+package mutant
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/chatprobe/chatprobe/internal/wire"
+)
+
+// mostQueued is how many bytes wait for a client that does not read before the
+// server has to wait too.
+const mostQueued = 64 << 10
+
+// A guest is what is known about who is behind a connection. It is under
+// room.mu.
+type guest struct {
+	number  int    // from 1, in order of connecting
+	user    string // that it has logged in as, or tried to
+	entered bool   // it has sent a login
+	logins  int    // how many
+	spoke   int    // other messages that it has sent
+	written int64  // bytes
+	reads   stream // what comes from the server
+	writes  stream // what the client sends
+	queued  int    // bytes that the client has not read yet
+	left    bool   // the client has closed the connection
+	half    bool   // the client sends no more
+}
+
+// A link is one connection of a client through the room. It is the net.Conn
+// that the engine uses; the embedded one leads to the server.
+type link struct {
+	net.Conn
+	*guest
+	room *room
+
+	// One write reaches the server at a time.
+	writing sync.Mutex
+
+	// All of the following is under room.mu.
+	woken    sync.Cond // on room.mu: the client may have something to read
+	onward   []byte    // what is to be passed to the server next
+	waiting  [][]byte
+	flusher  bool     // somebody waits to pass on what waits
+	inbox    []packet // what the client has not read yet
+	end      error    // what the client reads after that
+	deadline time.Time
+	linger   bool           // Close is a reset
+	gone     bool           // the connection to the server is closed
+	drained  bool           // all that the server has sent has come
+	arrived  netip.AddrPort // who sent what has come last
+	sender   netip.AddrPort // who sent what the client has read last
+	notes    map[string]int // what an operator remembers
+}
+
+// packet is a piece of what a client is to read.
+type packet struct {
+	data []byte
+	from netip.AddrPort // of a datagram
+}
+
+// note remembers something about l. mu is held.
+func (l *link) note(what string, n int) {
+	if l.notes == nil {
+		l.notes = map[string]int{}
+	}
+	l.notes[what] = n
+}
+
+// deliver has the client get b. mu is held.
+func (l *link) deliver(b []byte) {
+	if l.room.isShadow || l.left || l.end != nil || len(b) == 0 && !l.room.udp {
+		return
+	}
+	l.inbox = append(l.inbox, packet{b, l.arrived})
+	l.queued += len(b)
+	l.woken.Broadcast()
+}
+
+// pass has the server get b. mu is held.
+func (l *link) pass(b []byte) {
+	if l.room.isShadow {
+		return
+	}
+	if l.room.udp {
+		l.waiting = append(l.waiting, b)
+		return
+	}
+	l.onward = append(l.onward, b...)
+}
+
+// cut ends the connection as if the server had done so. mu is held.
+func (l *link) cut(reset bool) {
+	if l.end == nil {
+		l.end = io.EOF
+		if reset {
+			l.end = syscall.ECONNRESET
+		}
+	}
+	l.shut(reset)
+	l.woken.Broadcast()
+	l.room.changed.Broadcast()
+}
+
+// shut ends the connection to the server. mu is held.
+func (l *link) shut(reset bool) {
+	if l.gone || l.room.isShadow {
+		return
+	}
+	l.gone = true
+	if c, ok := l.Conn.(interface{ SetLinger(int) error }); ok && reset {
+		_ = c.SetLinger(0)
+	}
+	_ = l.Conn.Close()
+}
+
+// pump carries what the server sends to the client until one of them has had
+// enough.
+func (l *link) pump() {
+	r := l.room
+	defer r.work.Done()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := l.Conn.Read(buf)
+		r.mu.Lock()
+		for !r.closed && !l.gone && (r.isWaiting(l) || !r.udp && l.queued > mostQueued && !l.left && l.end == nil) {
+			r.changed.Wait()
+		}
+		if s, ok := l.Conn.(interface{ Sender() netip.AddrPort }); ok {
+			l.arrived = s.Sender()
+		}
+		if n > 0 || err == nil {
+			l.fromServer(append([]byte(nil), buf[:n]...))
+		}
+		if err != nil {
+			if !l.gone {
+				l.reads.rest(l.deliver)
+				r.cast(l, func(s *room, l *link) {
+					if s.serverCloses != nil {
+						s.serverCloses(l)
+					}
+				})
+				if r.serverCloses == nil || r.serverCloses(l) {
+					l.serverEnd(err)
+				}
+			}
+			l.drained = true
+			l.woken.Broadcast()
+			if r.notify != nil {
+				go r.notify()
+			}
+			r.mu.Unlock()
+			return
+		}
+		r.mu.Unlock()
+	}
+}
+
+// serverEnd passes the end of the server's side on. mu is held.
+func (l *link) serverEnd(err error) {
+	if l.end == nil {
+		l.end = err
+		if !errors.Is(err, io.EOF) {
+			l.end = syscall.ECONNRESET
+		}
+	}
+}
+
+// fromServer deals with what the server has sent. mu is held.
+func (l *link) fromServer(b []byte) {
+	r := l.room
+	if r.down == nil && len(r.shadows) == 0 {
+		l.deliver(b)
+		return
+	}
+	l.reads.take(r.codec, wire.Server, b, func(m *message) {
+		r.cast(l, func(s *room, l *link) {
+			if s.down != nil {
+				s.down(l, m)
+			}
+		})
+		if r.down == nil {
+			l.deliver(m.raw)
+		} else {
+			r.down(l, m)
+		}
+	}, l.deliver)
+}
+
+// Read gives the client what it gets.
+func (l *link) Read(b []byte) (int, error) {
+	r := l.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		switch {
+		case l.left:
+			return 0, net.ErrClosed
+		case !l.deadline.IsZero() && !time.Now().Before(l.deadline):
+			return 0, os.ErrDeadlineExceeded
+		case len(l.inbox) > 0:
+			return l.read(b), nil
+		case l.end != nil:
+			return 0, l.end
+		}
+		l.woken.Wait()
+	}
+}
+
+// read takes from the inbox. mu is held.
+func (l *link) read(b []byte) int {
+	total := 0
+	for len(l.inbox) > 0 && total < len(b) {
+		p := &l.inbox[0]
+		n := copy(b[total:], p.data)
+		total += n
+		if l.room.udp {
+			n = len(p.data)
+			l.sender = p.from
+		}
+		l.queued -= n
+		if p.data = p.data[n:]; len(p.data) == 0 {
+			l.inbox = l.inbox[1:]
+		}
+		if l.room.udp {
+			break
+		}
+	}
+	if !l.room.udp {
+		l.room.changed.Broadcast() // who waits for room in the inbox
+	}
+	return total
+}
+
+// Write takes what the client sends, in one segment.
+func (l *link) Write(b []byte) (int, error) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	r := l.room
+	r.mu.Lock()
+	switch {
+	case l.left:
+		r.mu.Unlock()
+		return 0, net.ErrClosed
+	case l.end != nil && l.end != io.EOF:
+		r.mu.Unlock()
+		return 0, syscall.EPIPE
+	case l.gone:
+		r.mu.Unlock()
+		return len(b), nil
+	}
+	l.fromClient(append([]byte(nil), b...))
+	out := l.outgoing()
+	if r.waits != nil {
+		r.changed.Broadcast()
+	}
+	if len(out) > 0 && (l.flusher || r.isWaiting(l)) {
+		l.waiting = append(l.waiting, out...)
+		if !l.flusher {
+			l.flusher = true
+			r.work.Add(1)
+			go l.flush()
+		}
+		out = nil
+	}
+	r.mu.Unlock()
+	for _, piece := range out {
+		if _, err := l.Conn.Write(piece); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+// outgoing is what has been passed on. mu is held.
+func (l *link) outgoing() [][]byte {
+	if l.flusher {
+		return nil // it stands in waiting, or will
+	}
+	out := l.waiting
+	l.waiting = nil
+	if len(l.onward) > 0 {
+		out = append(out, l.onward)
+		l.onward = nil
+	}
+	return out
+}
+
+// flush passes on what has waited, and ends when nothing waits any more.
+func (l *link) flush() {
+	r := l.room
+	defer r.work.Done()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		for !r.closed && !l.gone && r.isWaiting(l) {
+			r.changed.Wait()
+		}
+		if len(l.onward) > 0 {
+			l.waiting = append(l.waiting, l.onward)
+			l.onward = nil
+		}
+		if r.closed || l.gone || len(l.waiting) == 0 {
+			l.flusher = false
+			if l.left && !l.gone {
+				l.shut(l.linger)
+			}
+			return
+		}
+		out := l.waiting
+		l.waiting = nil
+		r.mu.Unlock()
+		for _, piece := range out {
+			if _, err := l.Conn.Write(piece); err != nil {
+				break
+			}
+		}
+		r.mu.Lock()
+	}
+}
+
+// fromClient deals with one segment. mu is held.
+func (l *link) fromClient(b []byte) {
+	r := l.room
+	l.written += int64(len(b))
+	r.cast(l, func(s *room, l *link) {
+		if s.segment != nil {
+			s.segment(l, bytes.Clone(b))
+		}
+		if s.waits != nil {
+			s.waits(l)
+		}
+	})
+	if r.up == nil {
+		on := b
+		if r.segment != nil {
+			on = r.segment(l, bytes.Clone(b))
+		}
+		if len(on) > 0 || r.udp {
+			l.pass(on)
+		}
+		l.writes.take(r.codec, wire.Client, b, l.listen, nil)
+		return
+	}
+	l.writes.take(r.codec, wire.Client, b, func(m *message) {
+		r.up(l, m)
+		l.listen(m)
+	}, l.pass)
+}
+
+// listen learns from a message who is behind l. mu is held.
+func (l *link) listen(m *message) {
+	l.room.cast(l, func(s *room, l *link) {
+		if s.up != nil {
+			s.up(l, m)
+		}
+		if s.heard != nil {
+			s.heard(l, m)
+		}
+	})
+	if l.room.heard != nil {
+		l.room.heard(l, m)
+	}
+	if m.isLogin() {
+		l.user, l.entered = m.text("user"), true
+		l.logins++
+	} else {
+		l.spoke++
+	}
+}
+
+// Close ends the connection from the client's side.
+func (l *link) Close() error {
+	r := l.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l.left {
+		return net.ErrClosed
+	}
+	how := closes
+	if l.linger {
+		how = resets
+	}
+	r.castLeaving(l, how)
+	told := r.leaves == nil || r.leaves(l, how)
+	l.left = true
+	l.endOfClient()
+	if told && !l.flusher {
+		l.shut(l.linger)
+	}
+	l.woken.Broadcast()
+	r.changed.Broadcast()
+	return nil
+}
+
+// endOfClient passes on what has been held back of an unfinished message. mu is
+// held.
+func (l *link) endOfClient() {
+	if l.room.up == nil || l.gone || l.half {
+		return
+	}
+	l.writes.rest(l.pass)
+	l.passNow()
+}
+
+// passNow has the server get what was to be passed to it, before the
+// connection ends. mu is held.
+func (l *link) passNow() {
+	if l.room.isShadow {
+		return
+	}
+	for _, piece := range l.outgoing() {
+		// It fits into the socket's buffer, or the server has stopped reading.
+		_ = l.Conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		_, _ = l.Conn.Write(piece)
+	}
+}
+
+// CloseWrite says that the client sends no more.
+func (l *link) CloseWrite() error {
+	r := l.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.castLeaving(l, halfCloses)
+	l.endOfClient()
+	l.half = true
+	if l.left || l.gone || r.leaves != nil && !r.leaves(l, halfCloses) {
+		return nil
+	}
+	if c, ok := l.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
+// SetLinger says what Close does: 0 makes it a reset.
+func (l *link) SetLinger(seconds int) error {
+	l.room.mu.Lock()
+	defer l.room.mu.Unlock()
+	l.linger = seconds == 0
+	return nil
+}
+
+// SetReadDeadline stops a Read at some time.
+func (l *link) SetReadDeadline(t time.Time) error {
+	r := l.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.deadline = t
+	if wait := time.Until(t); !t.IsZero() && wait > 0 {
+		time.AfterFunc(wait, l.woken.Broadcast)
+	}
+	l.woken.Broadcast()
+	return nil
+}
+
+// A packetLink is a link over UDP.
+type packetLink struct{ *link }
+
+// Sender is who sent what Read has returned last.
+func (l *packetLink) Sender() netip.AddrPort {
+	l.room.mu.Lock()
+	defer l.room.mu.Unlock()
+	return l.link.sender
+}

@@ -1,0 +1,146 @@
+package scenarios_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chatprobe/chatprobe/internal/builtin"
+	"github.com/chatprobe/chatprobe/internal/engine"
+	"github.com/chatprobe/chatprobe/internal/golden"
+	"github.com/chatprobe/chatprobe/internal/mutant"
+	"github.com/chatprobe/chatprobe/internal/report"
+	"github.com/chatprobe/chatprobe/internal/transcript"
+	"github.com/chatprobe/chatprobe/internal/wire"
+	"github.com/chatprobe/chatprobe/scenarios"
+)
+
+// TestNoMutantSurvives tries all mutants of the built-in servers, as chatprobe
+// mutants does, and holds the outcome against the tables in docs.
+func TestNoMutantSurvives(t *testing.T) {
+	needsTime(t)
+	for _, name := range scenarios.Names() {
+		if *only != "" && name != *only {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			table := tryMutants(t, name)
+			checkTable(t, table)
+			comparePage(t, table)
+		})
+	}
+}
+
+func tryMutants(t *testing.T, name string) *transcript.MutantTable {
+	t.Helper()
+	s := suite(t, name)
+	b, _ := builtin.Named(name)
+	equivalents, err := mutant.ReadEquivalents(scenarios.Files, path.Join(name, mutant.EquivalentsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trial := mutant.Trial{
+		Suite: s, Scenarios: s.Scenarios, Launch: b.Launch, Equivalents: equivalents, Most: 24, AtOnce: 8 * runtime.NumCPU(),
+		Config: engine.Config{
+			Settings: b.Settings, OwnPort: b.OwnPort, Timeout: 250 * time.Millisecond, Seed: 1, Busy: loaded,
+			Slots: make(chan struct{}, 64*runtime.NumCPU()),
+		},
+	}
+	table, err := trial.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	caught, all := table.Score()
+	t.Logf("%d of %d mutants caught, in %.1f s", caught, all, table.Seconds)
+	return table
+}
+
+// loaded says that more wants to run than there are processors.
+func loaded() bool {
+	text, err := os.ReadFile("/proc/loadavg")
+	var a, b, c float64
+	var running int
+	if err != nil {
+		return false
+	}
+	_, err = fmt.Sscanf(string(text), "%f %f %f %d/", &a, &b, &c, &running)
+	return err == nil && running > 2*runtime.NumCPU()
+}
+
+// checkTable: all that can be caught is, every must scenario catches something,
+// and no degenerate passes anything.
+func checkTable(t *testing.T, table *transcript.MutantTable) {
+	t.Helper()
+	for _, m := range table.Mutants {
+		if m.Survived() {
+			t.Errorf("%s survives (%d occasions): it %s", m.Name, m.Occasions, m.About)
+		}
+	}
+	for _, name := range table.Stale {
+		t.Errorf("%s is said to be equivalent, and is caught or no mutant", name)
+	}
+	for _, name := range table.Useless {
+		if sc := scenarioOf(suite(t, table.Suite), name); sc.Level == wire.Must {
+			t.Errorf("%s catches no mutant", name)
+		}
+	}
+	if len(table.Degenerates) != 5 {
+		t.Errorf("there are %d degenerates, want 5", len(table.Degenerates))
+	}
+	for _, d := range table.Degenerates {
+		if len(d.Passed) > 0 {
+			t.Errorf("the %s server passes %s", d.Name, strings.Join(d.Passed, " "))
+		}
+	}
+}
+
+// comparePage holds a table against its page. Which of several scenarios the
+// page names is free, as long as it catches the mutant.
+func comparePage(t *testing.T, table *transcript.MutantTable) {
+	t.Helper()
+	name := filepath.Join("..", "docs", "mutants-"+table.Suite+".md")
+	page, err := os.ReadFile(name)
+	if err != nil && !golden.Updating() {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\| .* \\| `([^`]+)` \\|$").FindAllSubmatch(page, -1) {
+		said[string(row[1])] = string(row[2])
+	}
+	for i, m := range table.Mutants {
+		if at := slices.Index(m.Caught, said[m.Name]); at > 0 {
+			table.Mutants[i].Caught[0] = m.Caught[at]
+		}
+	}
+	var want bytes.Buffer
+	fmt.Fprintf(&want, "# Mutants of %s\n\nWhat each of them does wrong, and a scenario that catches it. [Mutants](mutants.md) says what this is about.\n\n", table.Suite)
+	if err := report.MutantsPage(&want, table); err != nil {
+		t.Fatal(err)
+	}
+	if golden.Updating() {
+		if err := os.WriteFile(name, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	got, expected := strings.Split(string(page), "\n"), strings.Split(want.String(), "\n")
+	for _, line := range expected {
+		if !slices.Contains(got, line) {
+			t.Errorf("not on the page (write it anew with -update):\n%s", line)
+		}
+	}
+	for _, line := range got {
+		if !slices.Contains(expected, line) {
+			t.Errorf("on the page and no longer true (write it anew with -update):\n%s", line)
+		}
+	}
+}
