@@ -30,9 +30,15 @@ var choices = map[string][]choice{
 	"framed/right/threads.py":    {{}, {settings: "echo=no duplicate_name=refuse byte_order=big max_message=1048576"}},
 	"framed/right/queues.py":     {{settings: "echo=yes duplicate_name=allow byte_order=big max_message=1048576"}},
 	"framed/right/selectloop.py": {{settings: "echo=no duplicate_name=refuse byte_order=big max_message=1048576"}},
+	"framed/right/asyncio_.py": {
+		{args: []string{"--bytewise"}, settings: "echo=no duplicate_name=refuse byte_order=big max_message=65536"},
+		{args: []string{"--gather", "0.02"}, settings: "echo=no duplicate_name=refuse byte_order=big max_message=1048576"},
+		{args: []string{"--delay", "0.05"}, settings: "echo=no duplicate_name=refuse byte_order=big max_message=1048576"},
+	},
 	"lines/right/threads.py":     {{}, {settings: "end=lf stop=terminate"}},
-	"lines/right/asyncio_.py":    {{settings: "end=lf"}, {args: []string{"--crlf"}, settings: "end=crlf"}},
+	"lines/right/asyncio_.py":    {{settings: "end=lf"}, {args: []string{"--crlf"}, settings: "end=crlf"}, {args: []string{"--delay", "0.1"}, settings: "end=lf"}},
 	"lines/right/noend.py":       {{}, {settings: "end=none"}},
+	"direct/right/asyncio_.py":   {{}, {args: []string{"--delay", "0.1"}}},
 	"datagram/right/threads.py":  {{}, {settings: "ungreeted=any"}},
 	"datagram/right/asyncio_.py": {{settings: "ungreeted=ignore"}},
 }

@@ -133,13 +133,13 @@ func completeMessage(cmd *cobra.Command, _ []string, begun string) ([]cobra.Comp
 	if before += ","; !several {
 		before = ""
 	}
-	messages, _ := namesIn(namedSuites(protocolOf(cmd)))
+	messages, _ := namesIn(namedProtocols(protocolOf(cmd)))
 	return beginning(begun, before, messages, ""), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeField offers the names of fields.
 func completeField(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	_, fields := namesIn(namedSuites(protocolOf(cmd)))
+	_, fields := namesIn(namedProtocols(protocolOf(cmd)))
 	return beginning(begun, "", fields, "="), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
@@ -262,6 +262,15 @@ func namedSuites(args []string) []*scenario.Suite {
 		}
 	}
 	return suites
+}
+
+// namedProtocols are the protocols of [namedSuites].
+func namedProtocols(args []string) []*wire.Protocol {
+	var list []*wire.Protocol
+	for _, s := range namedSuites(args) {
+		list = append(list, s.Protocol)
+	}
+	return list
 }
 
 func builtinSuites() []*scenario.Suite {

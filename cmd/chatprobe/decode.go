@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/chatprobe/chatprobe/internal/decode"
-	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/wire"
 	"github.com/chatprobe/chatprobe/pcap"
 )
@@ -94,18 +93,22 @@ func (f *decodeFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if f.port < 0 || f.port > 65535 {
 		return usage("--port: a port is a number from 1 to 65535")
 	}
-	suites, err := f.suites()
+	protocols, err := f.protocols()
 	if err != nil {
 		return err
 	}
-	codecs, err := f.codecs(suites)
+	codecs, err := f.codecs(protocols)
 	if err != nil {
 		return err
 	}
 	if f.scenario {
+		suites, err := loadSuites(f.named())
+		if err != nil {
+			return err
+		}
 		return f.writeScenario(ctx, stdin, stdout, args, suites, codecs)
 	}
-	filter, err := f.choose.filter(suites)
+	filter, err := f.choose.filter(protocols)
 	if err != nil {
 		return err
 	}
@@ -151,23 +154,26 @@ func sayChoices(w io.Writer, choices []decode.Choice) {
 	}
 }
 
-// suites are those whose protocol may be spoken.
-func (f *decodeFlags) suites() ([]*scenario.Suite, error) {
-	if f.protocol != "" {
-		return loadSuites([]string{f.protocol})
+// named are the suites whose protocol may be spoken; all if there is none.
+func (f *decodeFlags) named() []string {
+	if f.protocol == "" {
+		return nil
 	}
-	return loadSuites(nil)
+	return []string{f.protocol}
 }
 
+// protocols are those that may be spoken.
+func (f *decodeFlags) protocols() ([]*wire.Protocol, error) { return loadProtocols(f.named()) }
+
 // codecs are all ways to read what the flags allow.
-func (f *decodeFlags) codecs(suites []*scenario.Suite) ([]*wire.Codec, error) {
+func (f *decodeFlags) codecs(protocols []*wire.Protocol) ([]*wire.Codec, error) {
 	settings, err := parseSettings(f.set)
 	if err != nil {
 		return nil, err
 	}
 	var codecs []*wire.Codec
-	for _, s := range suites {
-		list, err := decode.Codecs(s.Protocol, settings)
+	for _, p := range protocols {
+		list, err := decode.Codecs(p, settings)
 		if err != nil {
 			return nil, usage("%w", err)
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/chatprobe/chatprobe/internal/report"
-	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/source"
+	"github.com/chatprobe/chatprobe/internal/wire"
 )
 
 // chooseFlags say which messages are shown.
@@ -35,9 +35,9 @@ func (f *chooseFlags) register(flags *pflag.FlagSet) {
 
 // filter is what the flags say. Names that the protocols do not have are
 // errors.
-func (f *chooseFlags) filter(suites []*scenario.Suite) (report.Filter, error) {
+func (f *chooseFlags) filter(protocols []*wire.Protocol) (report.Filter, error) {
 	filter := report.Filter{Messages: f.messages, Malformed: f.malformed}
-	messages, fields := namesIn(suites)
+	messages, fields := namesIn(protocols)
 	for _, name := range f.messages {
 		if !slices.Contains(messages, name) {
 			return filter, usage("--message: there is no message %q%s", name, hint(name, messages))
@@ -76,9 +76,9 @@ func (f *chooseFlags) filter(suites []*scenario.Suite) (report.Filter, error) {
 }
 
 // namesIn are the names of all messages and of all fields in protocols.
-func namesIn(suites []*scenario.Suite) (messages, fields []string) {
-	for _, s := range suites {
-		for _, m := range s.Protocol.Messages() {
+func namesIn(protocols []*wire.Protocol) (messages, fields []string) {
+	for _, p := range protocols {
+		for _, m := range p.Messages() {
 			if m.From != "" {
 				messages = append(messages, m.Name)
 			}

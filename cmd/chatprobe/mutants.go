@@ -151,8 +151,9 @@ func (f *mutantsFlags) try(ctx context.Context, stderr io.Writer, p *plan, part 
 	if len(f.only) > 0 {
 		trial.Only = func(name string) bool {
 			return slices.ContainsFunc(f.only, func(glob string) bool {
-				ok, _ := path.Match(glob, name)
-				return ok || glob == name
+				// A star stands for the slash too.
+				ok, _ := path.Match(strings.ReplaceAll(glob, "/", ":"), strings.ReplaceAll(name, "/", ":"))
+				return ok
 			})
 		}
 	}

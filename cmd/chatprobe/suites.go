@@ -11,6 +11,7 @@ import (
 
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/source"
+	"github.com/chatprobe/chatprobe/internal/wire"
 	"github.com/chatprobe/chatprobe/scenarios"
 )
 
@@ -34,9 +35,29 @@ func loadSuites(names []string) ([]*scenario.Suite, error) {
 	return suites, nil
 }
 
-func loadSuite(name string) (*scenario.Suite, error) {
+func loadSuite(name string) (*scenario.Suite, error) { return loadWith(scenario.Load, name) }
+
+// loadProtocols is [loadSuites] for who needs nothing but the protocols.
+func loadProtocols(names []string) ([]*wire.Protocol, error) {
+	if len(names) == 0 {
+		names = scenarios.Names()
+	}
+	var list []*wire.Protocol
+	for _, name := range names {
+		p, err := loadWith(scenario.LoadProtocol, name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// loadWith loads a suite, or its protocol, by the name of a built-in one or by
+// its folder.
+func loadWith[T any](load func(fsys fs.FS, dir string, library fs.FS) (*T, error), name string) (*T, error) {
 	if slices.Contains(scenarios.Names(), name) {
-		s, err := scenario.Load(scenarios.Files, name, scenarios.Files)
+		s, err := load(scenarios.Files, name, scenarios.Files)
 		if err != nil {
 			return nil, fmt.Errorf("load built-in suite %s: %w", name, err)
 		}
@@ -64,7 +85,7 @@ func loadSuite(name string) (*scenario.Suite, error) {
 	if _, err := os.Stat(filepath.Join(name, scenario.ProtocolFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil, usage("%s is no suite: there is no %s in that folder", name, scenario.ProtocolFile)
 	}
-	s, err := scenario.Load(os.DirFS(filepath.Dir(abs)), filepath.Base(abs), scenarios.Files)
+	s, err := load(os.DirFS(filepath.Dir(abs)), filepath.Base(abs), scenarios.Files)
 	var files source.List
 	if err != nil && !errors.As(err, &files) {
 		return nil, usage("%w", err)

@@ -10,7 +10,7 @@ import (
 )
 
 // side is what one side sends.
-func (r *registry) side(l *layout) (table, error) {
+func (r *registry) side(l *wire.Layout) (table, error) {
 	index := map[*wire.Shape]int{}
 	shapes := table{}
 	for i, s := range l.Shapes {
@@ -43,7 +43,7 @@ func (r *registry) side(l *layout) (table, error) {
 }
 
 // literalText is what a pattern without parameters is as a whole, or empty.
-func literalText(p *pattern) string {
+func literalText(p *wire.Pattern) string {
 	if p == nil || p.Regex != nil {
 		return ""
 	}
@@ -57,7 +57,7 @@ func literalText(p *pattern) string {
 	return text
 }
 
-func (r *registry) framing(f framing) table {
+func (r *registry) framing(f wire.Framing) table {
 	t := table{{"kind", f.Kind}}
 	t.set("sought", f.Sought)
 	t.set("any_cr", f.AnyCR)
@@ -119,7 +119,7 @@ func (r *registry) describeField(f *wire.Field, earlier []*wire.Field, under str
 // number is a number in decimal digits: not all of 64 bits are numbers in Lua.
 func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
-func (r *registry) message(m *message, index map[*wire.Shape]int) (table, error) {
+func (r *registry) message(m *wire.MessageLayout, index map[*wire.Shape]int) (table, error) {
 	t := table{{"name", m.Name}}
 	if i := index[m.Shape]; i > 0 {
 		t = append(t, pair{"shape", i})
@@ -140,7 +140,7 @@ func (r *registry) message(m *message, index map[*wire.Shape]int) (table, error)
 	t = append(t, pair{"open", open})
 	for _, alternatives := range []struct {
 		name string
-		list [][]condition
+		list [][]wire.Condition
 	}{{"where", m.Where}, {"except", m.Except}} {
 		all := table{}
 		for _, w := range alternatives.list {
@@ -171,9 +171,9 @@ func (r *registry) message(m *message, index map[*wire.Shape]int) (table, error)
 }
 
 // hasRegex says that a message is described by a regular expression.
-func hasRegex(m *message) bool {
+func hasRegex(m *wire.MessageLayout) bool {
 	for _, w := range m.Where {
-		if slices.ContainsFunc(w, func(c condition) bool {
+		if slices.ContainsFunc(w, func(c wire.Condition) bool {
 			return c.Pattern != nil && c.Pattern.Regex != nil || templateHasRegex(c.Template)
 		}) {
 			return true
@@ -182,11 +182,11 @@ func hasRegex(m *message) bool {
 	return slices.ContainsFunc(m.Parts, hasRegex)
 }
 
-func templateHasRegex(t *template) bool {
+func templateHasRegex(t *wire.Template) bool {
 	return t != nil && (t.Pattern != nil && t.Pattern.Regex != nil || slices.ContainsFunc(t.Items, templateHasRegex))
 }
 
-func (r *registry) condition(c *condition, s *wire.Shape) (table, error) {
+func (r *registry) condition(c *wire.Condition, s *wire.Shape) (table, error) {
 	t := table{{"field", slices.Index(s.Fields, c.Field) + 1}}
 	if c.Fixed {
 		return append(t, pair{"number", number(c.Number)}), nil
@@ -199,11 +199,11 @@ func (r *registry) condition(c *condition, s *wire.Shape) (table, error) {
 	return append(t, pair{"pattern", pattern}), err
 }
 
-func (r *registry) pattern(p *pattern) (table, error) {
+func (r *registry) pattern(p *wire.Pattern) (table, error) {
 	if p.Regex != nil {
 		return r.program(p.Regex)
 	}
-	return table{{"parts", list(p.Parts, func(p part) any {
+	return table{{"parts", list(p.Parts, func(p wire.PatternPart) any {
 		if p.Param == "" {
 			return table{{"text", p.Literal}}
 		}
@@ -213,7 +213,7 @@ func (r *registry) pattern(p *pattern) (table, error) {
 	})}}, nil
 }
 
-func (r *registry) template(t *template) (table, error) {
+func (r *registry) template(t *wire.Template) (table, error) {
 	switch t.Kind {
 	case "param":
 		return table{{"param", t.Param}, {"hf", r.param(t.Param)}}, nil

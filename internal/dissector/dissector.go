@@ -28,8 +28,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/encoding/charmap"
-
 	"github.com/chatprobe/chatprobe/internal/wire"
 )
 
@@ -120,14 +118,14 @@ func describe(p *wire.Protocol, o Options) (table, error) {
 		}
 		variant = append(variant, pair{"settings", settings})
 		for _, from := range []wire.Side{wire.Client, wire.Server} {
-			l := layoutOf(codec, from)
+			l := codec.Layout(from)
 			side, err := r.side(&l)
 			if err != nil {
 				return nil, err
 			}
 			variant = append(variant, pair{string(from), side})
-			if cm := charsetOf(l.Shapes); cm != nil && from == wire.Client {
-				t = append(t, pair{"charset", charset(cm)})
+			if decode := codec.Charset(); decode != nil && from == wire.Client {
+				t = append(t, pair{"charset", charset(decode)})
 			}
 		}
 		variants = append(variants, pair{"", variant})
@@ -163,10 +161,10 @@ func preference(name string) string {
 }
 
 // charset is what the bytes mean that do not mean what ASCII says.
-func charset(cm *charmap.Charmap) table {
+func charset(decode func(byte) rune) table {
 	var t table
 	for i := range 256 {
-		if r := cm.DecodeByte(byte(i)); r != rune(i) || i >= 128 {
+		if r := decode(byte(i)); r != rune(i) || i >= 128 {
 			t = append(t, pair{string([]byte{byte(i)}), string(r)})
 		}
 	}

@@ -29,9 +29,12 @@ func (p *play) cutFurther() bool {
 			continue
 		}
 		// The server may not have noticed yet that the last one has gone, so
-		// its name may not be free. All names are of the same length.
+		// its name may not be free. New names are all of the same length.
 		c := p.clients[sc]
-		p.close(c, transcript.Close)
+		if c.conn != nil {
+			p.close(c, transcript.Close)
+			p.awaitNoticed(c) // or the cut would be blamed for what a departure does
+		}
 		c.name = fmt.Sprintf("%s%02d%s", c.label, at, p.suffix)
 	}
 	return true

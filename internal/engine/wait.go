@@ -72,7 +72,11 @@ func (p *play) await(limit time.Duration, deadline bool, c *client, cond func() 
 			delays++
 			timer.Reset(p.deadline)
 		case <-lastWordsDone:
-			return gone
+			if delays >= maxDelays || p.session.Busy == nil || !p.session.Busy() {
+				return gone
+			}
+			delays++
+			lastWords.Reset(quietWindow)
 		case <-p.ctx.Done():
 			return cancelled
 		}

@@ -3,6 +3,7 @@ package mutant
 import (
 	"bytes"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -50,7 +51,7 @@ func (c *ClientCensus) Count(launch engine.ProgramLaunch, suite *scenario.Suite,
 			shows: func(line string) {
 				c.mu.Lock()
 				defer c.mu.Unlock()
-				if word := strings.Trim(line, ":* "); word != "" && strings.Contains(c.asked, line) && !v.hasHeard(word) {
+				if ownWords.MatchString(line) && strings.Contains(c.asked, line) && !v.hasHeard(line) {
 					c.lines[line] = true
 				}
 				v.show(line)
@@ -73,6 +74,9 @@ func (c *ClientCensus) count(from wire.Side, m *message) {
 		c.kinds[from][m.kind.Name]++
 	}
 }
+
+// ownWords are such as are asked for letter by letter.
+var ownWords = regexp.MustCompile(`^[A-Za-z]+( [A-Za-z]+){0,2}$`)
 
 // hasHeard says that some bytes stand in the last messages of the server. mu is
 // held.

@@ -58,7 +58,7 @@ func (s *subject) ending(census *ClientCensus) []ClientMutant {
 			list = append(list, s.client("silent/"+string(why), "prints nothing more "+when, func(v *visit) habit {
 				return habit{shows: func(line string) {
 					if v.why == why && (why != byItself || v.ending()) {
-						v.shows1()
+						v.counts()
 						return
 					}
 					v.show(line)
@@ -69,7 +69,7 @@ func (s *subject) ending(census *ClientCensus) []ClientMutant {
 			list = append(list, s.client("terminal-changed/"+string(why), "leaves the terminal without echo "+when, func(v *visit) habit {
 				return habit{terminal: func(how string) string {
 					if v.why == why {
-						v.shows1()
+						v.counts()
 						return "what is typed is not shown"
 					}
 					return how
@@ -78,6 +78,9 @@ func (s *subject) ending(census *ClientCensus) []ClientMutant {
 		}
 	}
 	return append(list,
+		s.client("never-ends/while-typing", "goes on, whatever happens, while a line is half typed", func(v *visit) habit {
+			return habit{ends: func(end engine.ProgramEnd) (engine.ProgramEnd, bool) { return end, !v.half }}
+		}),
 		s.client("ignores-interrupt", "does not notice an interrupt", func(*visit) habit {
 			return habit{stopped: func(string) bool { return false }}
 		}),
@@ -86,10 +89,10 @@ func (s *subject) ending(census *ClientCensus) []ClientMutant {
 		}),
 		s.client("ignores-close", "does not notice that the server has closed the connection", func(v *visit) habit {
 			return habit{left: func() bool { return v.why != byClose }}
-		}),
+		}).ifAny(),
 		s.client("ignores-reset", "does not notice that the connection was reset", func(v *visit) habit {
 			return habit{left: func() bool { return v.why != byReset }}
-		}),
+		}).ifAny(),
 	)
 }
 

@@ -23,18 +23,20 @@ func (s *subject) hearing() []ClientMutant {
 						v.deliver(m.raw)
 						return
 					}
-					v.shows1()
+					v.counts()
 					hear(v, m)
 				}}
 			}))
 		}
 		on("deaf-for/"+k.Name, "takes no notice of %s", func(*visit, *message) {})
 		list = append(list, s.deafOnce("deaf-after/"+k.Name, "takes no notice of anything that comes after "+k.Name,
-			func(_ *visit, m *message) bool { return m.is(k.Name) }))
-		on("heard-twice/"+k.Name, "takes %s for two", func(v *visit, m *message) {
-			v.deliver(m.raw)
-			v.deliver(m.raw)
-		})
+			func(_ *visit, m *message) bool { return m.is(k.Name) }).ifAny())
+		if k.FieldOf("text") != nil {
+			on("heard-twice/"+k.Name, "takes %s for two", func(v *visit, m *message) {
+				v.deliver(m.raw)
+				v.deliver(m.raw)
+			})
+		}
 		on("dies-of/"+k.Name, "ends with the trace of an error when %s comes", func(v *visit, m *message) {
 			v.die()
 		})
@@ -59,13 +61,13 @@ func (s *subject) hearing() []ClientMutant {
 		}
 	}
 	list = append(list, s.inPieces()...)
-	for _, c := range s.trials() {
+	for _, c := range s.scares() {
 		list = append(list,
 			s.deafOnce("deaf-after/"+c.name, "takes no notice of anything that comes after "+c.what, c.is).ifAny(),
 			s.client("dies-of/"+c.name, "ends with the trace of an error at "+c.what, func(v *visit) habit {
 				return habit{hears: func(m *message) {
 					if c.is(v, m) {
-						v.shows1()
+						v.counts()
 						v.die()
 						return
 					}
@@ -75,7 +77,7 @@ func (s *subject) hearing() []ClientMutant {
 			s.client("leaves-at/"+c.name, "closes its connection at "+c.what, func(v *visit) habit {
 				return habit{hears: func(m *message) {
 					if c.is(v, m) {
-						v.shows1()
+						v.counts()
 						v.hangUp()
 						return
 					}
@@ -91,7 +93,7 @@ func (s *subject) deafOnce(name, about string, is func(v *visit, m *message) boo
 	return s.client(name, about, func(v *visit) habit {
 		return habit{hears: func(m *message) {
 			if v.noted["deaf"] > 0 {
-				v.shows1()
+				v.counts()
 				return
 			}
 			if is(v, m) {
@@ -107,7 +109,7 @@ func (s *subject) obeying(k *wire.Message, order string) ClientMutant {
 	return s.client("obeys-within/"+k.Name, "obeys "+k.Name+" within a text", func(v *visit) habit {
 		return habit{hears: func(m *message) {
 			if !m.is(k.Name) && strings.Contains(m.text("text"), order) {
-				v.shows1()
+				v.counts()
 				if raw, err := s.codec.Encode(k, nil, nil); err == nil {
 					v.deliver(raw)
 					return
@@ -124,7 +126,15 @@ type scare struct {
 	is         func(v *visit, m *message) bool
 }
 
-func (s *subject) trials() []scare {
+func (s *subject) scares() []scare {
+	var usual [][]byte
+	for _, k := range s.codec.Messages() {
+		if k.From == wire.Server && len(k.Params()) == 0 && k.CanSend() == nil {
+			if raw, err := s.codec.Encode(k, nil, nil); err == nil {
+				usual = append(usual, raw)
+			}
+		}
+	}
 	text := func(name, what string, is func(text string) bool) scare {
 		return scare{name, what, func(_ *visit, m *message) bool {
 			_, has := m.args["text"]
@@ -141,6 +151,9 @@ func (s *subject) trials() []scare {
 		text("long-text", "a text of more than 1024 bytes", func(t string) bool { return len(t) > 1024 }),
 		text("very-long-text", "a text of more than 65,000 bytes", func(t string) bool { return len(t) > 65_000 }),
 		text("colons", "a text with several colons", func(t string) bool { return strings.Count(t, ":") > 1 }),
+		{"other-words", "an answer in other words than usual", func(_ *visit, m *message) bool {
+			return m.kind != nil && len(m.kind.Params()) == 0 && !slices.ContainsFunc(usual, func(raw []byte) bool { return bytes.Equal(raw, m.raw) })
+		}},
 		{"while-typing", "what comes while a line is half typed", func(v *visit, m *message) bool { return v.half }},
 		{"nobody", "a message with an empty name", func(_ *visit, m *message) bool {
 			return m.frame != nil && slices.ContainsFunc(m.frame.Values, func(v wire.Value) bool { return v.Field.Type == wire.Text && v.Size == 0 }) &&
@@ -176,7 +189,7 @@ func (s *subject) inPieces() []ClientMutant {
 			if len(whole) < 2 {
 				return whole
 			}
-			v.shows1()
+			v.counts()
 			return pick(whole)
 		})
 	}
@@ -184,21 +197,21 @@ func (s *subject) inPieces() []ClientMutant {
 	some("last-of-segment", "takes the last message of each segment and loses the others", func(w []*message) []*message { return w[len(w)-1:] })
 	on("piece-lost", "throws away the unfinished message at the end of a segment", func(v *visit, whole []*message, rest []byte) []*message {
 		if len(rest) > 0 {
-			v.shows1()
+			v.counts()
 			v.came.rest(func([]byte) {})
 		}
 		return whole
 	})
 	on("piece-kills", "ends with the trace of an error where a segment ends in the middle of a message", func(v *visit, whole []*message, rest []byte) []*message {
 		if len(rest) > 0 {
-			v.shows1()
+			v.counts()
 			v.die()
 		}
 		return whole
 	})
 	on("half-character-kills", "ends with the trace of an error where a segment ends in the middle of a character", func(v *visit, whole []*message, rest []byte) []*message {
 		if n := len(rest); n > 0 && !utf8.Valid(rest) && utf8.RuneStart(rest[n-1]) && rest[n-1] > 0xc0 {
-			v.shows1()
+			v.counts()
 			v.die()
 		}
 		return whole
@@ -206,7 +219,7 @@ func (s *subject) inPieces() []ClientMutant {
 	list = append(list, s.client("decodes-each-piece", "shows ? for a character of which a part comes in another segment", func(v *visit) habit {
 		return habit{piece: func(whole []*message, rest []byte) []byte {
 			if n := len(rest); n > 0 && rest[n-1] > 0xc0 {
-				v.shows1()
+				v.counts()
 				if !v.isShadow {
 					v.came.partial[n-1] = '?'
 				}
@@ -224,7 +237,7 @@ func (s *subject) inPieces() []ClientMutant {
 				if len(m.raw) <= n {
 					return false
 				}
-				v.shows1()
+				v.counts()
 				return true
 			})
 		})
@@ -235,7 +248,7 @@ func (s *subject) inPieces() []ClientMutant {
 				if bytes.HasSuffix(m.raw, []byte("\r\n")) {
 					return false
 				}
-				v.shows1()
+				v.counts()
 				return true
 			})
 		})

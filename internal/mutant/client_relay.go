@@ -211,11 +211,11 @@ func (v *visit) connectionEnds(byProgram bool, err error) bool {
 	}
 	v.cast(func(s *visit) {
 		if learns := asks(s); learns != nil && !learns() {
-			s.shows1()
+			s.counts()
 		}
 	})
 	if learns := asks(v); learns != nil && !learns() {
-		v.shows1()
+		v.counts()
 		return false
 	}
 	return true

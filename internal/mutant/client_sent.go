@@ -28,7 +28,7 @@ func (s *subject) sending() []ClientMutant {
 						v.pass(m.raw)
 						return
 					}
-					v.shows1()
+					v.counts()
 					send(v, m)
 				}}
 			}))
@@ -38,11 +38,7 @@ func (s *subject) sending() []ClientMutant {
 			v.pass(m.raw)
 			v.pass(m.raw)
 		})
-		on("second-lost", "sends one %s and no other", func(v *visit, m *message) {
-			if v.note(k.Name, v.noted[k.Name]+1); v.noted[k.Name] == 1 {
-				v.pass(m.raw)
-			}
-		})
+		list = append(list, s.once(k))
 		list = append(list, s.late(k))
 		if end := s.codec.LineEnd(wire.Client); len(end) > 0 {
 			on("no-line-end", "sends %s without its line end", func(v *visit, m *message) {
@@ -58,8 +54,6 @@ func (s *subject) sending() []ClientMutant {
 		on("less", "sends %s without its last byte", func(v *visit, m *message) {
 			v.pass(m.raw[:len(m.raw)-1])
 		})
-		on("upper", "sends %s in capital letters", func(v *visit, m *message) { v.pass(bytes.ToUpper(m.raw)) })
-		on("lower", "sends %s in small letters", func(v *visit, m *message) { v.pass(bytes.ToLower(m.raw)) })
 		for _, other := range kinds {
 			if other == k || len(other.Params()) > 0 || other.IsCatchAll() {
 				continue
@@ -68,7 +62,7 @@ func (s *subject) sending() []ClientMutant {
 				list = append(list, s.client("instead/"+k.Name+"/"+other.Name, "sends "+other.Name+" where "+k.Name+" is due", func(v *visit) habit {
 					return habit{sends: func(m *message) {
 						if m.is(k.Name) {
-							v.shows1()
+							v.counts()
 							v.pass(raw)
 							return
 						}
@@ -84,6 +78,21 @@ func (s *subject) sending() []ClientMutant {
 	return list
 }
 
+// once sends the first message of a kind.
+func (s *subject) once(k *wire.Message) ClientMutant {
+	return s.client("second-lost/"+k.Name, "sends one "+k.Name+" and no other", func(v *visit) habit {
+		return habit{sends: func(m *message) {
+			if m.is(k.Name) {
+				if v.note("sent", v.noted["sent"]+1); v.noted["sent"] > 1 {
+					v.counts()
+					return
+				}
+			}
+			v.pass(m.raw)
+		}}
+	}).ifAny()
+}
+
 // late holds a message back until the program sends another.
 func (s *subject) late(k *wire.Message) ClientMutant {
 	return s.client("late/"+k.Name, "sends "+k.Name+" when it has something else to send", func(v *visit) habit {
@@ -92,7 +101,7 @@ func (s *subject) late(k *wire.Message) ClientMutant {
 			waiting := held
 			held = nil
 			if m.is(k.Name) {
-				v.shows1()
+				v.counts()
 				held = [][]byte{m.raw}
 			}
 			for _, raw := range waiting {
@@ -120,7 +129,7 @@ func (s *subject) repeating(k *wire.Message) ClientMutant {
 			hears: func(m *message) {
 				v.deliver(m.raw)
 				if last != nil {
-					v.shows1()
+					v.counts()
 					v.pass(last)
 				}
 			},
@@ -160,11 +169,12 @@ func (s *subject) spoilSent(k *wire.Message) []ClientMutant {
 					raw = s.altered(m, wire.Client, param, mangle.change)
 				}
 				if !bytes.Equal(raw, m.raw) {
-					v.shows1()
+					v.counts()
 				}
 				v.pass(raw)
 			}}
 		}))
+		list[len(list)-1].optional = mangle.rare()
 	}
 	for _, param := range k.Params() {
 		if k.FieldOf(param) == nil {
@@ -216,17 +226,18 @@ func (s *subject) splitSent(k *wire.Message) []ClientMutant {
 					v.pass(m.raw)
 					return
 				}
-				v.shows1()
+				v.counts()
 				for part := range slices.Chunk([]byte(text), n) {
 					v.pass(s.altered(m, wire.Client, "text", func(string) string { return string(part) }))
 				}
 			}}
 		}))
+		list[len(list)-1].optional = n > 1024
 	}
 	return list
 }
 
-// sentNumbers are mutants of the numbers in a message.
+// sentNumbers are mutants of the numbers and the letters in a message.
 func (s *subject) sentNumbers(k *wire.Message) []ClientMutant {
 	var list []ClientMutant
 	on := func(name, about string, change func(m *message) []byte) {
@@ -237,7 +248,7 @@ func (s *subject) sentNumbers(k *wire.Message) []ClientMutant {
 					raw = change(m)
 				}
 				if !bytes.Equal(raw, m.raw) {
-					v.shows1()
+					v.counts()
 				}
 				v.pass(raw)
 			}}
@@ -260,6 +271,8 @@ func (s *subject) sentNumbers(k *wire.Message) []ClientMutant {
 			})
 		}
 	}
+	on("upper", "sends "+k.Name+" in capital letters", func(m *message) []byte { return bytes.ToUpper(m.raw) })
+	on("lower", "sends "+k.Name+" in small letters", func(m *message) []byte { return bytes.ToLower(m.raw) })
 	if slices.ContainsFunc(k.Shape.Fields, func(f *wire.Field) bool { return f.Type.IsInteger() && f.Type != wire.U8 }) {
 		on("byte-order", "sends the numbers of "+k.Name+" with their bytes in the other order", swapped)
 	}

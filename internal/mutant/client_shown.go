@@ -19,7 +19,7 @@ func (s *subject) showing(census *ClientCensus) []ClientMutant {
 			return habit{shows: func(line string) {
 				lines := change(v, line)
 				if len(lines) != 1 || lines[0] != line {
-					v.shows1()
+					v.counts()
 				}
 				for _, l := range lines {
 					v.show(l)
@@ -47,7 +47,7 @@ func (s *subject) showing(census *ClientCensus) []ClientMutant {
 	})
 	list = append(list, s.client("shows-late", "shows what has come only when the next comes", func(v *visit) habit {
 		return habit{shows: func(line string) {
-			v.shows1()
+			v.counts()
 			held := v.held
 			v.held = []string{line}
 			for _, l := range held {
@@ -79,7 +79,7 @@ func (s *subject) showing(census *ClientCensus) []ClientMutant {
 	list = append(list, s.naming()...)
 	for _, word := range census.words() {
 		about := fmt.Sprintf("instead of %q", word)
-		for _, instead := range slices.Concat([]string{strings.ToLower(word), strings.ToUpper(word), word + "!", "Error: " + word, "OK"}, census.words()) {
+		for _, instead := range slices.Concat([]string{strings.ToLower(word), strings.ToUpper(word), word + "!", "OK"}, census.words()) {
 			if instead == word {
 				continue
 			}
@@ -109,8 +109,9 @@ func (s *subject) naming() []ClientMutant {
 	params := map[string]bool{}
 	for _, k := range s.said(wire.Server) {
 		for _, param := range k.Params() {
-			if param == "text" || param == "line" || params[param] {
-				continue
+			field := k.FieldOf(param)
+			if param == "text" || param == "line" || params[param] || field != nil && field.Type.IsInteger() {
+				continue // a number is shown in words
 			}
 			params[param] = true
 			on := func(op, about string, change func(name string) string) {
@@ -121,7 +122,7 @@ func (s *subject) naming() []ClientMutant {
 							is = strings.ReplaceAll(is, name, change(name))
 						}
 						if is != line {
-							v.shows1()
+							v.counts()
 						}
 						v.show(is)
 					}}
@@ -138,7 +139,7 @@ func (s *subject) naming() []ClientMutant {
 							is = strings.ReplaceAll(is, names[len(names)-1], "")
 						}
 						if is != line {
-							v.shows1()
+							v.counts()
 						}
 						v.show(is)
 					}}

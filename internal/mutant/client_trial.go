@@ -23,6 +23,8 @@ const ClientEquivalentsFile = "equivalents-client.txt"
 type ClientTrial struct {
 	Trial
 	Program engine.ProgramLaunch // the correct program
+
+	busy func() bool // Config.Busy, for what all hangs on
 }
 
 // patience is how long the correct program may take for something, whatever
@@ -58,6 +60,7 @@ func (t ClientTrial) Run(ctx context.Context) (*transcript.MutantTable, error) {
 	longest := t.occasions(ctx, tries, codec, list)
 	tries = slices.DeleteFunc(tries, func(m clientTry) bool { return m.optional && len(m.chances) == 0 })
 	t.Config.Timeout = max(usual, longest*3/2)
+	t.busy, t.Config.Busy = t.Config.Busy, nil // most of them wait in vain
 
 	table := &transcript.MutantTable{Suite: t.Suite.Name, Of: string(wire.Client), Scenarios: len(list), Useless: []string{}}
 	table.Stale = t.stale(tries)
@@ -180,9 +183,33 @@ func (t ClientTrial) try(ctx context.Context, m clientTry, codec *wire.Codec) tr
 		if len(r.Caught) == 0 && len(caught(list, runs, transcript.Blocked)) > 0 {
 			r.Caught = []string{unusable}
 		}
+		switch {
+		case len(r.Caught) > 0 && r.Equivalent != "":
+			r.Caught = t.confirmed(ctx, launch, list, r.Caught, patience)
+		case len(r.Caught) == 1:
+			r.Caught = t.confirmed(ctx, launch, list, r.Caught, 2*t.Config.Timeout)
+		}
 	}
 	r.Seconds = time.Since(began).Seconds()
 	return r
+}
+
+// confirmed are those of the scenarios that catch a mutant which also do so with
+// more time: all hangs on them, and haste may have been the cause.
+func (t ClientTrial) confirmed(ctx context.Context, launch engine.ProgramLaunch, list []*scenario.Scenario, names []string, timeout time.Duration) []string {
+	if names[0] != unusable {
+		list = slices.DeleteFunc(list, func(sc *scenario.Scenario) bool { return !slices.Contains(names, sc.Name) })
+	}
+	again := t.session(launch)
+	again.Timeout, again.Busy = timeout, t.busy
+	_, runs := again.Run(ctx, list)
+	switch fails := caught(list, runs, transcript.Fail); {
+	case len(fails) > 0:
+		return fails
+	case len(caught(list, runs, transcript.Blocked)) > 0:
+		return []string{unusable}
+	}
+	return []string{}
 }
 
 // tryDegenerates fills in what programs pass that speak no protocol.

@@ -26,6 +26,12 @@ func (s *subject) lineManglers() []mangler {
 	})
 }
 
+// rare says that not every protocol lets a user type, or a program send, a text
+// in which m makes a difference.
+func (m mangler) rare() bool {
+	return m.optional || strings.HasSuffix(m.name, "trimmed") || strings.HasPrefix(m.name, "cut-at-") || strings.HasSuffix(m.name, "-behind")
+}
+
 // typing are mutants that read something else than what is typed.
 func (s *subject) typing() []ClientMutant {
 	var list []ClientMutant
@@ -41,7 +47,7 @@ func (s *subject) typing() []ClientMutant {
 				v.line = ""
 				is := read(v, slices.Clone(lines))
 				if !slices.Equal(is, lines) {
-					v.shows1()
+					v.counts()
 				}
 				for _, line := range is {
 					v.key(line, true)
@@ -59,6 +65,7 @@ func (s *subject) typing() []ClientMutant {
 	}
 	for _, mangle := range s.lineManglers() {
 		each("typed-"+mangle.name, "reads what is typed "+mangle.about, mangle.change)
+		list[len(list)-1].optional = mangle.rare()
 	}
 	each("typed-second-word-only", "loses the first word of a line of several", func(line string) string {
 		if first, rest, ok := strings.Cut(line, " "); ok && first != "" {
@@ -100,6 +107,7 @@ func (s *subject) typing() []ClientMutant {
 			}
 			return parts
 		})
+		list[len(list)-1].optional = n > 1024
 	}
 	return slices.Concat(list, s.leavingByWord(), s.halfLines())
 }
@@ -114,7 +122,7 @@ func (s *subject) leavingByWord() []ClientMutant {
 					whole := v.line
 					v.line = ""
 					if slices.ContainsFunc(strings.Split(whole, "\n"), is) {
-						v.shows1()
+						v.counts()
 						v.keys = append(v.keys, key{ends: true})
 						return
 					}
@@ -125,7 +133,7 @@ func (s *subject) leavingByWord() []ClientMutant {
 	}
 	list := []ClientMutant{
 		leave("leaves-at-empty-line", "ends when an empty line is typed", func(line string) bool { return line == "" }),
-		leave("leaves-at-blanks", "ends when a line begins with a blank", func(line string) bool { return strings.HasPrefix(line, " ") }),
+		leave("leaves-at-blanks", "ends when a line begins with a blank", func(line string) bool { return strings.HasPrefix(line, " ") }).ifAny(),
 	}
 	for _, word := range []string{"quit", "exit"} {
 		list = append(list, leave("leaves-at-word/"+word, "ends when a line with the word "+word+" in it is typed", func(line string) bool {
@@ -151,7 +159,7 @@ func (s *subject) halfLines() []ClientMutant {
 		s.client("half-line-lost", "forgets what is half typed when a message comes", func(v *visit) habit {
 			return habit{typed: buffer(v), hears: func(m *message) {
 				if v.line != "" {
-					v.shows1()
+					v.counts()
 					v.line = ""
 				}
 				v.deliver(m.raw)
@@ -160,7 +168,7 @@ func (s *subject) halfLines() []ClientMutant {
 		s.client("half-line-sent", "sends what is half typed when a message comes", func(v *visit) habit {
 			return habit{typed: buffer(v), hears: func(m *message) {
 				if v.line != "" {
-					v.shows1()
+					v.counts()
 					v.key(v.line, true)
 					v.line = ""
 				}
@@ -179,7 +187,7 @@ func (s *subject) halfLines() []ClientMutant {
 						v.show(line)
 						return
 					}
-					v.shows1()
+					v.counts()
 					v.held = append(v.held, line)
 				},
 			}
@@ -193,7 +201,7 @@ func (s *subject) halfLines() []ClientMutant {
 					}
 				},
 				shows: func(line string) {
-					v.shows1()
+					v.counts()
 					v.held = append(v.held, line)
 				},
 			}
@@ -205,7 +213,7 @@ func (s *subject) halfLines() []ClientMutant {
 func (s *subject) telling(told []string) []ClientMutant {
 	var list []ClientMutant
 	on := func(about, name string, change func(how *engine.Invocation)) {
-		list = append(list, s.client(name, about, func(*visit) habit { return habit{told: change} }))
+		list = append(list, s.client(name, about, func(*visit) habit { return habit{told: change} }).ifAny())
 	}
 	if slices.Contains(told, "user") {
 		on("calls itself student, whatever it is told", "user-fixed", func(how *engine.Invocation) { how.User = "student" })

@@ -3,7 +3,6 @@ package mutant
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -40,6 +39,7 @@ type visit struct {
 	last   string   // that an operator prints at the end
 	over   bool     // the end of the program has been seen
 	died   *engine.ProgramEnd
+	gone   bool // its connection has been ended
 	tell   func()
 
 	sent, came stream   // what the program sends, and what comes for it
@@ -67,7 +67,7 @@ func (v *visit) start(ctx context.Context, launch engine.ProgramLaunch, how engi
 			copied := how
 			s.told(&copied)
 			if copied != how {
-				s.shows1()
+				s.counts()
 			}
 		}
 	})
@@ -75,7 +75,7 @@ func (v *visit) start(ctx context.Context, launch engine.ProgramLaunch, how engi
 		before := how
 		v.told(&how)
 		if before != how {
-			v.shows1()
+			v.counts()
 		}
 	}
 	if isAnybodyThere(how.Server, v.codec.IsDatagram(wire.Client)) {
@@ -136,8 +136,8 @@ func (v *visit) both(see func(s *visit)) {
 	see(v)
 }
 
-// shows1 counts that the mutant has made a difference.
-func (v *visit) shows1() { v.occasions.Add(1) }
+// counts notes that the mutant has made a difference.
+func (v *visit) counts() { v.occasions.Add(1) }
 
 // because says why the program is going to end, unless that is known. mu is
 // held, or nobody else has v yet.
@@ -163,23 +163,6 @@ func (v *visit) key(text string, enter bool) { v.keys = append(v.keys, key{text:
 // pass has the server get b, and deliver the program. mu is held.
 func (v *visit) pass(b []byte)    { v.up = append(v.up, b) }
 func (v *visit) deliver(b []byte) { v.down = append(v.down, b) }
-
-// show has the user see a line. mu is held.
-func (v *visit) show(line string) {
-	if v.isShadow {
-		return
-	}
-	v.output = append(append(v.output, line...), '\n')
-	v.screen.Write([]byte(line + "\n"))
-}
-
-// release shows what was kept back. mu is held.
-func (v *visit) release() {
-	for _, line := range v.held {
-		v.show(line)
-	}
-	v.held = nil
-}
 
 // enter types what the mutant makes of a text.
 func (v *visit) enter(text string, enter bool) error {
@@ -223,12 +206,12 @@ func (v *visit) endInput() error {
 	v.because(byInput)
 	v.cast(func(s *visit) {
 		if s.inputEnds != nil && !s.inputEnds() {
-			s.shows1()
+			s.counts()
 		}
 	})
 	learns := v.inputEnds == nil || v.inputEnds()
 	if !learns {
-		v.shows1()
+		v.counts()
 	}
 	v.mu.Unlock()
 	if !learns {
@@ -242,12 +225,12 @@ func (v *visit) stop(how string) error {
 	v.because(byInterrupt)
 	v.cast(func(s *visit) {
 		if s.stopped != nil && !s.stopped(how) {
-			s.shows1()
+			s.counts()
 		}
 	})
 	obeys := v.stopped == nil || v.stopped(how)
 	if !obeys {
-		v.shows1()
+		v.counts()
 	}
 	v.mu.Unlock()
 	if !obeys {
@@ -266,88 +249,6 @@ func (v *visit) changed() {
 	}
 }
 
-// update reads what the program has printed, and whether it has ended. A line
-// is looked at when it has ended; what a program draws on a terminal, at once.
-// mu is held.
-func (v *visit) update() {
-	if v.program == nil {
-		return
-	}
-	_, ended := v.program.Exited() // before what it has printed, so that nothing is missed
-	text, end := v.program.Printed(v.read)
-	v.read = end
-	v.begun = append(v.begun, text...)
-	for {
-		at := slices.Index(v.begun, '\n')
-		if at < 0 {
-			break
-		}
-		v.printed(string(v.begun[:at]))
-		v.begun = v.begun[at+1:]
-	}
-	if len(v.begun) > 0 && (v.shows == nil || v.program.TerminalChanged != nil || ended) {
-		v.output = append(v.output, v.begun...)
-		v.screen.Write(v.begun)
-		v.begun = nil
-	}
-	if ended && !v.over {
-		v.over = true
-		v.both(func(s *visit) {
-			s.release()
-			if s.ends != nil {
-				was, _ := v.program.Exited()
-				if is, ended := s.ends(was); is != was || !ended || s.last != "" {
-					s.shows1()
-				}
-			}
-			if s.last != "" {
-				s.show(s.last)
-			}
-		})
-	}
-}
-
-// printed deals with a line that the program has printed. mu is held.
-func (v *visit) printed(line string) {
-	plain := strings.TrimSuffix(line, "\r")
-	v.both(func(s *visit) {
-		if s.shows != nil {
-			s.shows(plain)
-		} else {
-			s.show(line)
-		}
-	})
-}
-
-func (v *visit) shown(from int) (string, int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.update()
-	return v.screen.Text(from)
-}
-
-func (v *visit) printedSince(from int64) ([]byte, int64) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.update()
-	end := int64(len(v.output))
-	return append([]byte(nil), v.output[min(from, end):]...), end
-}
-
-func (v *visit) exited() (engine.ProgramEnd, bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.died != nil {
-		return *v.died, true
-	}
-	v.update()
-	end, ended := v.program.Exited()
-	if ended && v.ends != nil {
-		return v.ends(end)
-	}
-	return end, ended
-}
-
 // die has the program end as by a crash. mu is held.
 func (v *visit) die() {
 	if v.died != nil || v.isShadow {
@@ -361,6 +262,7 @@ func (v *visit) die() {
 // hangUp ends the program's connection, towards both sides. mu is held.
 func (v *visit) hangUp() {
 	if v.relay != nil && !v.isShadow {
+		v.gone = true
 		go v.relay.close()
 	}
 }
@@ -370,6 +272,9 @@ const trace = "Traceback (most recent call last):"
 
 // fromProgram deals with what the program has sent. mu is held.
 func (v *visit) fromProgram(b []byte) {
+	if v.gone {
+		return
+	}
 	reads := v.sends != nil || len(v.shadows) > 0
 	if !reads {
 		v.pass(b)
@@ -391,6 +296,9 @@ func (v *visit) fromProgram(b []byte) {
 
 // fromServer deals with what has come for the program in one go. mu is held.
 func (v *visit) fromServer(b []byte) {
+	if v.gone {
+		return
+	}
 	var whole []*message
 	var other []byte
 	v.came.take(v.codec, wire.Server, b, func(m *message) { whole = append(whole, m) }, func(b []byte) { other = append(other, b...) })
@@ -404,7 +312,9 @@ func (v *visit) fromServer(b []byte) {
 			s.deliver(append(s.piece(whole, v.came.partial), other...))
 		case s.hears != nil:
 			for _, m := range whole {
-				s.hears(m)
+				if !s.gone {
+					s.hears(m)
+				}
 			}
 			if len(other) > 0 {
 				s.deliver(other)

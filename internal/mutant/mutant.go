@@ -96,8 +96,10 @@ type behaviour struct {
 	waits func(l *link) bool
 	// printed is what the server has printed, in its own words.
 	printed func(all []byte) []byte
-	// stops says whether the server obeys when it is told to stop.
+	// stops says whether the server obeys when it is told to stop, and exits
+	// whether its end is seen.
 	stops func(how string) bool
+	exits func() bool
 }
 
 // departure is how a client ends its connection.

@@ -70,10 +70,15 @@ func (s *subject) printing() []Mutant {
 		}), true
 	})
 	on("prints-departed", "goes on printing the names of those who have gone", func(r *room, line string) (string, bool) {
+		named, gone := false, ""
 		for _, l := range r.links {
+			named = named || l.user != "" && strings.Contains(line, l.user)
 			if l.left && l.user != "" && !strings.Contains(line, l.user) {
-				line += " " + l.user
+				gone += " " + l.user
 			}
+		}
+		if named {
+			line += gone
 		}
 		return line, true
 	})
@@ -126,7 +131,22 @@ func (s *subject) stopping() []Mutant {
 	if !s.process {
 		return nil
 	}
+	stays := func(name, about string, stays func(r *room) bool) Mutant {
+		return s.make(name, about, func(r *room) behaviour {
+			return behaviour{exits: func() bool {
+				if !stays(r) {
+					return true
+				}
+				r.shows()
+				return false
+			}}
+		})
+	}
 	return optional([]Mutant{
+		stays("never-ends", "takes leave of everybody when it is told to stop, and does not end", func(*room) bool { return true }),
+		stays("stranger-keeps-it", "does not end as long as somebody is connected who has not logged in", func(r *room) bool {
+			return slices.ContainsFunc(r.links, func(l *link) bool { return !l.entered && !l.left })
+		}),
 		s.make("never-stops", "goes on when it is told to stop", func(r *room) behaviour {
 			return behaviour{stops: func(string) bool {
 				r.shows()

@@ -133,6 +133,9 @@ func (r *room) exited() (string, bool) {
 			return "", false
 		}
 	}
+	if ended && r.exits != nil && !r.exits() {
+		return "", false
+	}
 	return how, ended
 }
 

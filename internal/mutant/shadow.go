@@ -57,6 +57,9 @@ func (r *room) castStop(how string) {
 		if s.stops != nil {
 			s.stops(how)
 		}
+		if s.exits != nil {
+			s.exits()
+		}
 	}
 }
 

@@ -116,11 +116,11 @@ func (l *loader) planFences() {
 	// One alone has nobody to settle with, unless the server answers it; and a
 	// crowd needs somebody who has settled.
 	sc.Hidden = listed > 0 && named <= 1 && !l.asks()
-	if listed == 0 && !l.asks() {
-		markFirst(sc.Steps)
-	}
 	before := l.errs.Len()
-	for _, step := range sc.Steps {
+	for i, step := range sc.Steps {
+		if !l.asks() {
+			markFirst(sc.Steps[i:], states)
+		}
 		l.planStep(step, states)
 	}
 	if !sc.Sweeps() || l.errs.Len() > before {
@@ -137,9 +137,9 @@ func (l *loader) planFences() {
 	}
 }
 
-// markFirst finds the first login of a play that lists no clients, and whether
-// another follows at once.
-func markFirst(steps []*Step) {
+// markFirst marks a login into an empty room, where the next step is the login
+// of another client: these two settle with each other.
+func markFirst(steps []*Step, states map[*Client]*state) {
 	login := func(i int) (Do, bool) {
 		if i >= len(steps) {
 			return Do{}, false
@@ -147,16 +147,18 @@ func markFirst(steps []*Step) {
 		do, ok := steps[i].Do.(Do)
 		return do, ok && do.Procedure != nil && do.Procedure.Settles() && !do.Unsettled && !do.UntilSettled && len(steps[i].Who) == 1
 	}
-	for i := range steps {
-		do, ok := login(i)
-		if !ok {
-			continue
-		}
-		if _, next := login(i + 1); next && steps[i].Who[0] != steps[i+1].Who[0] {
-			do.First = true
-			steps[i].Do = do
-		}
+	do, ok := login(0)
+	if !ok {
 		return
+	}
+	for c, s := range states {
+		if c != steps[0].Who[0] && canSpeak(s) {
+			return
+		}
+	}
+	if _, next := login(1); next && steps[0].Who[0] != steps[1].Who[0] {
+		do.First = true
+		steps[0].Do = do
 	}
 }
 

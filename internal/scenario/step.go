@@ -34,8 +34,8 @@ type (
 		UntilSettled bool
 		// Until repeats the procedure until this message comes; may be nil.
 		Until *Expected
-		// First marks the login of the first client of all, where the next step
-		// logs in another: they settle with each other then.
+		// First marks a login into an empty room, where the next step logs in
+		// another client: they settle with each other then.
 		First bool
 		// Unsettled says that the server may refuse a login: it is sent, and
 		// nothing is expected of it.

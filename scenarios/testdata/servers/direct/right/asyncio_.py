@@ -1,8 +1,8 @@
 """Server for logging in, listing, sending to one user and logging out: asyncio, and slow.
 
-Usage: python3 asyncio_.py PORT
+Usage: python3 asyncio_.py PORT [--delay SECONDS]
 
-Every packet is handled 20 ms after it has come, as if the server were far away. Packets that come together wait
+Every packet is handled 20 ms (or that long) after it has come, as if the server were far away. Packets that come together wait
 together.
 
 Decisions where the assignment says nothing:
@@ -11,16 +11,16 @@ Decisions where the assignment says nothing:
   * who sends to himself gets the answer first, and then his text
 """
 
+import argparse
 import asyncio
 import signal
-import sys
 
-DELAY = 0.020
 MAX_PENDING = 64 << 20      # bytes
 
 
 class Session:
     everybody = {}          # name -> Session
+    delay = 0.020           # seconds
 
     def __init__(self, reader, writer):
         self.reader = reader
@@ -52,7 +52,7 @@ class Session:
             handler, fields = self.sendto, (await self.field(1), await self.field(2))
         elif kind == 4:
             handler = self.logout
-        due = asyncio.get_running_loop().time() + DELAY
+        due = asyncio.get_running_loop().time() + self.delay
         await requests.put((due, handler, fields))
         return handler != self.malformed
 
@@ -149,4 +149,9 @@ async def serve(port):
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    asyncio.run(serve(int(sys.argv[1])))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("--delay", type=float, default=Session.delay, metavar="SECONDS")
+    args = parser.parse_args()
+    Session.delay = args.delay
+    asyncio.run(serve(args.port))
