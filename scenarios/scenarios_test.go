@@ -151,6 +151,9 @@ func TestNothingIsLeftOut(t *testing.T) {
 		if err != nil || d.IsDir() {
 			return err
 		}
+		if strings.HasPrefix(path.Base(name), "equivalents") {
+			return nil // of mutants, and read where they are bred
+		}
 		files++
 		folder := path.Dir(name)
 		switch {

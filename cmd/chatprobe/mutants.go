@@ -49,6 +49,7 @@ NAME: why no scenario can catch it.
 Exit status: 0 all are caught, 1 some survived or a list is wrong, 2 wrong usage,
 3 the server does not pass its own suite, 130 interrupted.`,
 		Example: `  chatprobe mutants framed
+  chatprobe mutants framed --client
   chatprobe mutants lines --only 'drop/*' --format csv
   chatprobe mutants ./mysuite -- python3 server.py {port}`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -178,7 +179,7 @@ func (f *mutantsFlags) try(ctx context.Context, stderr io.Writer, p *plan, part 
 	}
 	table.Target = p.target
 	if f.scenarios != nil {
-		table.Useless = nil // others may catch, or not
+		table.Useless, table.Stale = nil, nil // other scenarios may say otherwise
 	}
 	return table, nil
 }

@@ -163,6 +163,9 @@ const (
 	settleWait = 5 * time.Millisecond
 	// maxDelays is how often a deadline is put off, at most.
 	maxDelays = 8
+	// maxLate is how many quiet windows pass before a program that has ended is
+	// believed to have sent nothing more.
+	maxLate = 10
 	// maxSlow is how many slow plays go on at once. They mostly wait.
 	maxSlow = 48
 	// settleGrace bounds the wait for the last words about a newcomer.

@@ -36,7 +36,7 @@ func (p *play) await(limit time.Duration, deadline bool, c *client, cond func() 
 	began := time.Now()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	var delays int
+	var delays, late int
 	var lastWords *time.Timer
 	var lastWordsDone <-chan time.Time
 	for {
@@ -72,11 +72,18 @@ func (p *play) await(limit time.Duration, deadline bool, c *client, cond func() 
 			delays++
 			timer.Reset(p.deadline)
 		case <-lastWordsDone:
-			if delays >= maxDelays || p.session.Busy == nil || !p.session.Busy() {
+			p.mu.Lock()
+			ok := cond() // it may have come at the last moment
+			p.mu.Unlock()
+			if ok {
+				return met
+			}
+			// Over TCP the end of the connection follows what was sent before it.
+			open := c != nil && !p.codec.IsDatagram(p.own)
+			if late++; late >= maxLate || !open && !p.putOff(c) {
 				return gone
 			}
-			delays++
-			lastWords.Reset(quietWindow)
+			lastWords.Reset(min(limit, quietWindow))
 		case <-p.ctx.Done():
 			return cancelled
 		}

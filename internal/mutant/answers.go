@@ -49,11 +49,12 @@ func (s *subject) answering() []Mutant {
 			}
 			list = append(list, s.make("instead/"+k.Name+"/"+other.Name, "sends "+other.Name+" where "+k.Name+" is due", func(r *room) behaviour {
 				return behaviour{down: func(l *link, m *message) {
-					if m.is(k.Name) {
-						r.shows()
-						m.raw = raw
+					if !m.is(k.Name) {
+						l.deliver(m.raw)
+						return
 					}
-					l.deliver(m.raw)
+					r.shows()
+					l.deliver(raw)
 				}}
 			}))
 		}

@@ -80,7 +80,7 @@ func (s *subject) ending(census *ClientCensus) []ClientMutant {
 	return append(list,
 		s.client("never-ends/while-typing", "goes on, whatever happens, while a line is half typed", func(v *visit) habit {
 			return habit{ends: func(end engine.ProgramEnd) (engine.ProgramEnd, bool) { return end, !v.half }}
-		}),
+		}).ifAny(),
 		s.client("ignores-interrupt", "does not notice an interrupt", func(*visit) habit {
 			return habit{stopped: func(string) bool { return false }}
 		}),

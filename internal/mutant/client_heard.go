@@ -62,8 +62,10 @@ func (s *subject) hearing() []ClientMutant {
 	}
 	list = append(list, s.inPieces()...)
 	for _, c := range s.scares() {
+		if c.name != "while-typing" { // the user types on before anything else comes
+			list = append(list, s.deafOnce("deaf-after/"+c.name, "takes no notice of anything that comes after "+c.what, c.is).ifAny())
+		}
 		list = append(list,
-			s.deafOnce("deaf-after/"+c.name, "takes no notice of anything that comes after "+c.what, c.is).ifAny(),
 			s.client("dies-of/"+c.name, "ends with the trace of an error at "+c.what, func(v *visit) habit {
 				return habit{hears: func(m *message) {
 					if c.is(v, m) {
@@ -210,7 +212,7 @@ func (s *subject) inPieces() []ClientMutant {
 		return whole
 	})
 	on("half-character-kills", "ends with the trace of an error where a segment ends in the middle of a character", func(v *visit, whole []*message, rest []byte) []*message {
-		if n := len(rest); n > 0 && !utf8.Valid(rest) && utf8.RuneStart(rest[n-1]) && rest[n-1] > 0xc0 {
+		if endsInCharacter(rest) {
 			v.counts()
 			v.die()
 		}
@@ -218,10 +220,10 @@ func (s *subject) inPieces() []ClientMutant {
 	})
 	list = append(list, s.client("decodes-each-piece", "shows ? for a character of which a part comes in another segment", func(v *visit) habit {
 		return habit{piece: func(whole []*message, rest []byte) []byte {
-			if n := len(rest); n > 0 && rest[n-1] > 0xc0 {
+			if endsInCharacter(rest) {
 				v.counts()
 				if !v.isShadow {
-					v.came.partial[n-1] = '?'
+					v.came.partial[len(rest)-1] = '?'
 				}
 			}
 			var b []byte
@@ -254,4 +256,14 @@ func (s *subject) inPieces() []ClientMutant {
 		})
 	}
 	return list
+}
+
+// endsInCharacter says that b ends in the middle of a character.
+func endsInCharacter(b []byte) bool {
+	for i := len(b) - 1; i >= max(len(b)-utf8.UTFMax, 0); i-- {
+		if utf8.RuneStart(b[i]) {
+			return !utf8.FullRune(b[i:])
+		}
+	}
+	return false
 }

@@ -46,10 +46,10 @@ func clientTrial(t *testing.T, name string) mutant.ClientTrial {
 }
 
 // play plays all scenarios with a program, and names those that end in a way.
-func play(t *testing.T, trial mutant.ClientTrial, launch engine.ProgramLaunch, end transcript.Verdict) []string {
+func play(t *testing.T, trial mutant.ClientTrial, launch engine.ProgramLaunch, end transcript.Verdict, timeout time.Duration) []string {
 	t.Helper()
 	config := trial.Config
-	config.Timeout, config.Slots = 3*time.Second, make(chan struct{}, 16)
+	config.Timeout, config.Slots = timeout, make(chan struct{}, 16)
 	s := &engine.Session{Suite: trial.Suite, Program: launch, Config: config}
 	_, runs := s.Run(t.Context(), trial.Scenarios)
 	var names []string
@@ -79,11 +79,11 @@ func TestProgramThatNothingIsWrongWithPasses(t *testing.T) {
 			around := census.Count(trial.Program, trial.Suite, codec)
 			for what, launch := range map[string]engine.ProgramLaunch{"as it is": trial.Program, "with a visit around it": around} {
 				for _, end := range []transcript.Verdict{transcript.Fail, transcript.Blocked, transcript.Error} {
-					if names := play(t, trial, launch, end); len(names) > 0 {
+					if names := play(t, trial, launch, end, 3*time.Second); len(names) > 0 {
 						t.Errorf("%s: %s: %s", what, end, strings.Join(names, "; "))
 					}
 				}
-				if len(play(t, trial, launch, transcript.Pass)) < 30 {
+				if len(play(t, trial, launch, transcript.Pass, 3*time.Second)) < 30 {
 					t.Errorf("%s: hardly anything passes", what)
 				}
 			}
@@ -135,7 +135,7 @@ func TestDegenerateClientsPassNothing(t *testing.T) {
 			t.Run(name+"/"+d.Name, func(t *testing.T) {
 				t.Parallel()
 				trial := clientTrial(t, name)
-				if names := play(t, trial, d.Launch(trial.Suite.Protocol.Transport), transcript.Pass); len(names) > 0 {
+				if names := play(t, trial, d.Launch(trial.Suite.Protocol.Transport), transcript.Pass, 250*time.Millisecond); len(names) > 0 {
 					t.Errorf("passes %s", strings.Join(names, ", "))
 				}
 			})

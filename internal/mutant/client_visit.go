@@ -2,7 +2,6 @@ package mutant
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -28,8 +27,7 @@ type visit struct {
 	why    ending     // the program ends, or would if it ended now
 	half   bool       // a line has begun to be typed
 	line   string     // what has been typed of it
-	heard  int        // messages of the server
-	said   []*message // the last of them
+	said   []*message // the last messages of the server
 	keys   []key      // are to be typed next
 	read   int64      // of what the program has printed
 	begun  []byte     // a line that it has not ended
@@ -107,8 +105,8 @@ func (v *visit) start(ctx context.Context, launch engine.ProgramLaunch, how engi
 		v.mu.Unlock()
 		p.Notify(f)
 	}
-	if p.TerminalChanged != nil && v.terminal != nil {
-		around.TerminalChanged = func() string { return v.terminal(p.TerminalChanged()) }
+	if p.TerminalChanged != nil {
+		around.TerminalChanged = v.terminalChanged
 	}
 	around.Close = func() {
 		if v.relay != nil {
@@ -239,6 +237,21 @@ func (v *visit) stop(how string) error {
 	return v.program.Stop(how)
 }
 
+func (v *visit) terminalChanged() string {
+	how := v.program.TerminalChanged()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.cast(func(s *visit) {
+		if s.terminal != nil {
+			s.terminal(how)
+		}
+	})
+	if v.terminal != nil {
+		return v.terminal(how)
+	}
+	return how
+}
+
 // changed tells the engine that there is something new.
 func (v *visit) changed() {
 	v.mu.Lock()
@@ -330,7 +343,6 @@ func (v *visit) fromServer(b []byte) {
 const mostSaid = 8
 
 func (v *visit) remember(list []*message) {
-	v.heard += len(list)
 	v.said = append(v.said, list...)
 	v.said = v.said[max(len(v.said)-mostSaid, 0):]
 }

@@ -64,7 +64,10 @@ func (t Trial) Run(ctx context.Context) (*transcript.MutantTable, error) {
 	if t.Only != nil {
 		mutants = slices.DeleteFunc(mutants, func(m Mutant) bool { return !t.Only(m.Name) })
 	}
-	chances := t.occasions(ctx, mutants, codec, list)
+	chances, err := t.occasions(ctx, mutants, codec, list)
+	if err != nil || ctx.Err() != nil {
+		return nil, orEnded(ctx, err)
+	}
 	for i := len(mutants) - 1; i >= 0; i-- {
 		if mutants[i].optional && len(chances[i]) == 0 {
 			mutants, chances = slices.Delete(mutants, i, i+1), slices.Delete(chances, i, i+1)
@@ -104,9 +107,11 @@ type chance struct {
 
 // occasions says for each mutant which scenarios give it the occasion to be
 // wrong: first those that do so for the fewest mutants.
-func (t Trial) occasions(ctx context.Context, mutants []Mutant, codec *wire.Codec, list []*scenario.Scenario) [][]chance {
+func (t Trial) occasions(ctx context.Context, mutants []Mutant, codec *wire.Codec, list []*scenario.Scenario) ([][]chance, error) {
 	chances := make([][]chance, len(mutants))
 	seen := make([][]atomic.Int64, len(list))
+	var failed error
+	var mu sync.Mutex
 	var work sync.WaitGroup
 	turns := make(chan struct{}, max(t.AtOnce, 1))
 	for i, sc := range list {
@@ -114,7 +119,12 @@ func (t Trial) occasions(ctx context.Context, mutants []Mutant, codec *wire.Code
 		turns <- struct{}{}
 		work.Go(func() {
 			defer func() { <-turns }()
-			t.patient(watched(t.Launch, codec, mutants, seen[i])).Run(ctx, []*scenario.Scenario{sc})
+			_, runs := t.patient(watched(t.Launch, codec, mutants, seen[i])).Run(ctx, []*scenario.Scenario{sc})
+			if _, err := passed([]*scenario.Scenario{sc}, runs); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = cmp.Or(failed, err)
+			}
 		})
 	}
 	work.Wait()
@@ -134,7 +144,7 @@ func (t Trial) occasions(ctx context.Context, mutants []Mutant, codec *wire.Code
 	for _, list := range chances {
 		slices.SortStableFunc(list, func(a, b chance) int { return a.crowd - b.crowd })
 	}
-	return chances
+	return chances, failed
 }
 
 // patient is a session that never fails because the machine has other things
