@@ -45,7 +45,10 @@ const capture = "testdata/capture.pcap"
 
 // unplayed are pages that need no command: those about the project itself, and
 // references.
-var unplayed = []string{"CHANGELOG.md", "CONTRIBUTING.md", "docs/protocols.md", "docs/scenarios.md"}
+var unplayed = []string{
+	"CHANGELOG.md", "CONTRIBUTING.md", "docs/protocols.md", "docs/scenarios.md",
+	"docs/mutants-framed.md", "docs/mutants-lines.md", "docs/mutants-direct.md", "docs/mutants-datagram.md",
+}
 
 func TestConsole(t *testing.T) {
 	if runtime.GOOS == "windows" {

@@ -93,20 +93,16 @@ func (f *decodeFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if f.port < 0 || f.port > 65535 {
 		return usage("--port: a port is a number from 1 to 65535")
 	}
-	protocols, err := f.protocols()
+	if f.scenario {
+		return f.writeScenario(ctx, stdin, stdout, args)
+	}
+	protocols, err := loadProtocols(f.named())
 	if err != nil {
 		return err
 	}
 	codecs, err := f.codecs(protocols)
 	if err != nil {
 		return err
-	}
-	if f.scenario {
-		suites, err := loadSuites(f.named())
-		if err != nil {
-			return err
-		}
-		return f.writeScenario(ctx, stdin, stdout, args, suites, codecs)
 	}
 	filter, err := f.choose.filter(protocols)
 	if err != nil {
@@ -161,9 +157,6 @@ func (f *decodeFlags) named() []string {
 	}
 	return []string{f.protocol}
 }
-
-// protocols are those that may be spoken.
-func (f *decodeFlags) protocols() ([]*wire.Protocol, error) { return loadProtocols(f.named()) }
 
 // codecs are all ways to read what the flags allow.
 func (f *decodeFlags) codecs(protocols []*wire.Protocol) ([]*wire.Codec, error) {

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/chatprobe/chatprobe/internal/draft"
-	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/wire"
 )
 
@@ -32,7 +31,19 @@ func (f *decodeFlags) chooses(name string) bool {
 }
 
 // writeScenario writes a scenario made from what is captured.
-func (f *decodeFlags) writeScenario(ctx context.Context, stdin io.Reader, stdout io.Writer, args []string, suites []*scenario.Suite, codecs []*wire.Codec) error {
+func (f *decodeFlags) writeScenario(ctx context.Context, stdin io.Reader, stdout io.Writer, args []string) error {
+	suites, err := loadSuites(f.named())
+	if err != nil {
+		return err
+	}
+	var protocols []*wire.Protocol
+	for _, s := range suites {
+		protocols = append(protocols, s.Protocol)
+	}
+	codecs, err := f.codecs(protocols)
+	if err != nil {
+		return err
+	}
 	in, err := f.input.open(ctx, stdin, args)
 	if err != nil {
 		return err

@@ -41,7 +41,10 @@ for a whole one, dies of garbage. A mutant that no scenario fails has survived;
 then the suite has a hole. Scenarios that catch no mutant are named too, and
 what servers pass that do not speak the protocol at all.
 
-The correct server is the built-in one, or COMMAND. What is broken is found in
+With --client, mutants are made of a client program, and the scenarios are those
+about clients.
+
+The correct program is the built-in one, or COMMAND. What is broken is found in
 the suite's protocol.yaml, so this works for any suite. A mutant that is correct
 too stands in ` + mutant.EquivalentsFile + ` in the folder of the suite, with the reason:
 NAME: why no scenario can catch it.

@@ -81,11 +81,6 @@ func (s *subject) said(from wire.Side) []*wire.Message {
 	return list
 }
 
-// with are those of them that have a parameter.
-func (s *subject) with(from wire.Side, param string) []*wire.Message {
-	return slices.DeleteFunc(s.said(from), func(m *wire.Message) bool { return m.FieldOf(param) == nil })
-}
-
 // standard is the message of that name and side which was seen or can be sent,
 // or nil.
 func (s *subject) standard(name string, from wire.Side) *wire.Message {
