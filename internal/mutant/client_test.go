@@ -93,7 +93,7 @@ func TestProgramThatNothingIsWrongWithPasses(t *testing.T) {
 
 func TestClientMutantsAreCaughtByWhatIsMadeForThem(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ suite, mutant, scenario string }{
+	for i, test := range []struct{ suite, mutant, scenario string }{
 		{"framed", "typed-twice", "program-sends-what-is-typed"},
 		{"framed", "half-line-lost", "program-keeps-what-was-typed"},
 		{"framed", "piece-lost", "program-shows-a-byte-at-a-time"},
@@ -110,6 +110,9 @@ func TestClientMutantsAreCaughtByWhatIsMadeForThem(t *testing.T) {
 		{"datagram", "shows-port-other", "program-shows-address-and-port"},
 	} {
 		t.Run(test.suite+"/"+test.mutant, func(t *testing.T) {
+			if testing.Short() && i%4 > 0 {
+				t.Skip("every fourth with -short")
+			}
 			t.Parallel()
 			trial := clientTrial(t, test.suite)
 			trial.Most = 0
@@ -129,6 +132,9 @@ func TestClientMutantsAreCaughtByWhatIsMadeForThem(t *testing.T) {
 }
 
 func TestDegenerateClientsPassNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for what never comes")
+	}
 	t.Parallel()
 	for _, name := range scenarios.Names() {
 		for _, d := range mutant.DegenerateClients() {

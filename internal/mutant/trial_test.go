@@ -75,7 +75,7 @@ func TestRoomIsNotNoticed(t *testing.T) {
 
 // TestMutantsAreWrong plays scenarios against the mutants that they are about.
 func TestMutantsAreWrong(t *testing.T) {
-	for _, test := range []struct{ suite, mutant, scenario string }{
+	for i, test := range []struct{ suite, mutant, scenario string }{
 		{"framed", "drop/left", "close-names-who-left"},
 		{"framed", "drop-for-second/hear", "every-other-client-hears"},
 		{"framed", "twice/hear", "heard-once"},
@@ -116,6 +116,9 @@ func TestMutantsAreWrong(t *testing.T) {
 		{"datagram", "relays/garbage", "garbage-is-ignored[text=HELLO]"},
 	} {
 		t.Run(test.suite+"/"+test.mutant, func(t *testing.T) {
+			if testing.Short() && i%4 > 0 {
+				t.Skip("every fourth with -short")
+			}
 			t.Parallel()
 			tr := trial(t, test.suite, test.scenario)
 			tr.Only = func(name string) bool { return name == test.mutant }
