@@ -49,7 +49,7 @@ func tryMutants(t *testing.T, name string) *transcript.MutantTable {
 		t.Fatal(err)
 	}
 	trial := mutant.Trial{
-		Suite: s, Scenarios: s.Scenarios, Launch: b.Launch, Equivalents: equivalents, Most: 24, AtOnce: 8 * runtime.NumCPU(),
+		Suite: s, Scenarios: s.Scenarios, Launch: b.Launch, Equivalents: equivalents, Most: 12, AtOnce: 8 * runtime.NumCPU(),
 		Config: engine.Config{
 			Settings: b.Settings, OwnPort: b.OwnPort, Timeout: 250 * time.Millisecond, Seed: 1, Busy: loaded,
 			Slots: make(chan struct{}, 64*runtime.NumCPU()),

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -41,11 +42,13 @@ var captures = map[string][]string{
 	"datagram": {"dumpcap", "-q", "-i", "lo", "-B", "64", "-w"},
 }
 
+var whole = flag.Bool("whole", false, "capture whole runs of all suites and compare how they are read")
+
 // TestDissectorReadsWholeSuitesAsDecodeDoes captures whole runs of all suites.
 func TestDissectorReadsWholeSuitesAsDecodeDoes(t *testing.T) {
 	needTshark(t)
-	if testing.Short() {
-		t.Skip("SKIPPED: playing all suites takes a minute")
+	if !*whole {
+		t.Skip("playing all suites takes minutes: -whole does it")
 	}
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: only root can capture in a network of its own")

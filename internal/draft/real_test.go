@@ -123,7 +123,7 @@ func TestPythonServerPassesAndBrokenOnesFail(t *testing.T) {
 		{"lines", "lines/right/loop.py", "every-other-client-hears",
 			[]string{"echoes-to-sender", "prefix-missing"}},
 		{"direct", "direct/right/threads.py", "private-text",
-			[]string{"two-answers", "list-misses-last", "response-to-receiver-only"}},
+			[]string{"list-misses-last", "response-to-receiver-only"}},
 		{"datagram", "datagram/right/loop.py", "every-other-client-hears",
 			[]string{"sender-left-out", "delivered-twice", "port-of-receiver"}},
 	} {
@@ -149,12 +149,10 @@ func TestPythonServerPassesAndBrokenOnesFail(t *testing.T) {
 			for _, mistake := range test.wrong {
 				fails(mistake, python(t, test.suite+"/wrong/wrong.py", mistake, "{port}"))
 			}
-			degenerate := "degenerate/"
-			if test.suite == "datagram" {
-				degenerate += "udp/"
+			if test.suite == "framed" { // one that answers nothing takes long to fail
+				fails("silent", python(t, "degenerate/silent.py", "{port}"))
+				fails("echo", python(t, "degenerate/echo.py", "{port}"))
 			}
-			fails("silent", python(t, degenerate+"silent.py", "{port}"))
-			fails("echo", python(t, degenerate+"echo.py", "{port}"))
 		})
 	}
 }
