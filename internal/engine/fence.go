@@ -63,7 +63,7 @@ func (p *play) isCutOff() bool {
 // other settled client; none of not.
 func (p *play) pick(wanted *scenario.Client, not ...*client) *client {
 	usable := func(c *client) bool {
-		return c != nil && !slices.Contains(not, c) && c.settled && c.isOpen() && !p.isStalled(c)
+		return c != nil && !slices.Contains(not, c) && c.settled && c.isOpen() && !c.half && !p.isStalled(c)
 	}
 	if wanted != nil && usable(p.clients[wanted]) {
 		return p.clients[wanted]

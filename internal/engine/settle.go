@@ -282,7 +282,7 @@ func (p *play) abandoned(c *client) *failure {
 func (p *play) partners(c *client) []*client {
 	var list []*client
 	for _, o := range p.all() {
-		if o != c && o.inRoom && o.isOpen() && !o.begun && !p.isStalled(o) {
+		if o != c && o.inRoom && o.isOpen() && !o.half && !o.begun && !p.isStalled(o) {
 			list = append(list, o)
 		}
 	}
