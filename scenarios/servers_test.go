@@ -152,7 +152,7 @@ func suite(t testing.TB, name string) *scenario.Suite {
 // of the scenarios, and some mistakes are made. For whoever changes scenarios:
 //
 //	go test ./scenarios -every 1 -timeout 1h
-var every = flag.Int("every", 12, "play every n-th scenario against correct and naive servers, and every n-th mistake")
+var every = flag.Int("every", 20, "play every n-th scenario against correct and naive servers, and every n-th mistake")
 
 // share is every n-th scenario of a suite, others for each server, and all that
 // only some servers are asked.

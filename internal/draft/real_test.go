@@ -163,7 +163,7 @@ func TestRecordedScenariosPassAgain(t *testing.T) {
 	p := newProbe(t)
 	for suite, globs := range map[string][]string{
 		"framed":   {"cut-off-*", "message-*", "two-*", "name-in-*", "crash-*", "return-*", "empty-name"},
-		"lines":    {"cut-off-*", "message-in-*", "name-is-*", "return-*", "silent-*", "shutdown-is-*", "refused-*"},
+		"lines":    {"cut-off-*", "message-in-*", "name-is-*", "return-*", "silent-*", "refused-*"},
 		"direct":   {"login-byte-*", "list-*", "refused-*", "private-text", "others-*"},
 		"datagram": {"second-*", "come-and-go", "many-have-gone", "gone-*", "same-*"},
 	} {

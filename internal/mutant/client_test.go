@@ -1,7 +1,6 @@
 package mutant_test
 
 import (
-	"flag"
 	"path"
 	"runtime"
 	"slices"
@@ -111,8 +110,8 @@ func TestClientMutantsAreCaughtByWhatIsMadeForThem(t *testing.T) {
 		{"datagram", "shows-port-other", "program-shows-address-and-port"},
 	} {
 		t.Run(test.suite+"/"+test.mutant, func(t *testing.T) {
-			if testing.Short() && i%4 > 0 {
-				t.Skip("every fourth with -short")
+			if !*all && i%4 > 0 {
+				t.Skip("every fourth without -all")
 			}
 			t.Parallel()
 			trial := clientTrial(t, test.suite)
@@ -150,8 +149,6 @@ func TestDegenerateClientsPassNothing(t *testing.T) {
 	}
 }
 
-var all = flag.Bool("all", false, "try the mutants of all client programs")
-
 // TestNoClientMutantSurvives tries all mutants of the built-in clients.
 func TestNoClientMutantSurvives(t *testing.T) {
 	if testing.Short() {
@@ -159,7 +156,7 @@ func TestNoClientMutantSurvives(t *testing.T) {
 	}
 	for _, name := range scenarios.Names() {
 		t.Run(name, func(t *testing.T) {
-			if !*all && (name == "lines" || name == "datagram") {
+			if !*all && name != "direct" {
 				t.Skip("waits half a minute for the client: -all does it")
 			}
 			trial := clientTrial(t, name)

@@ -34,6 +34,9 @@ type Trial struct {
 	// give it occasion to be wrong; 0 means all. Only where these do not catch
 	// it, the others are played too.
 	Most int
+	// Known says of mutants by name which scenario is known to catch them: it is
+	// played in any case. It may be nil.
+	Known map[string]string
 	// AtOnce is how many mutants are tried at the same time.
 	AtOnce int
 	// Done, unless nil, is told of each mutant that has been tried, one at a time.
@@ -192,6 +195,9 @@ func (t Trial) try(ctx context.Context, m Mutant, codec *wire.Codec, chances []c
 	began := time.Now()
 	r := transcript.Mutant{Name: m.Name, About: m.About, Caught: []string{}, Occasions: len(chances), Equivalent: t.Equivalents[m.Name]}
 	launch := m.Breed(t.Launch, codec)
+	if i := slices.IndexFunc(chances, func(c chance) bool { return c.scenario.Name == t.Known[m.Name] }); i > 0 {
+		chances[0], chances[i] = chances[i], chances[0]
+	}
 	for len(chances) > 0 && len(r.Caught) == 0 && ctx.Err() == nil {
 		part := chances
 		if t.Most > 0 && len(part) > t.Most {

@@ -2,6 +2,7 @@ package mutant_test
 
 import (
 	"context"
+	"flag"
 	"io"
 	"net"
 	"slices"
@@ -18,6 +19,8 @@ import (
 	"github.com/chatprobe/chatprobe/internal/wire"
 	"github.com/chatprobe/chatprobe/scenarios"
 )
+
+var all = flag.Bool("all", false, "play against all mutants, which takes minutes")
 
 // trial is one of a built-in suite, with the scenarios of these names or all.
 func trial(t testing.TB, suite string, names ...string) mutant.Trial {
@@ -116,8 +119,8 @@ func TestMutantsAreWrong(t *testing.T) {
 		{"datagram", "relays/garbage", "garbage-is-ignored[text=HELLO]"},
 	} {
 		t.Run(test.suite+"/"+test.mutant, func(t *testing.T) {
-			if testing.Short() && i%4 > 0 {
-				t.Skip("every fourth with -short")
+			if !*all && i%4 > 0 {
+				t.Skip("every fourth without -all")
 			}
 			t.Parallel()
 			tr := trial(t, test.suite, test.scenario)
