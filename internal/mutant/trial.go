@@ -19,6 +19,10 @@ import (
 // and so are their mutants.
 const slowPause = 10 * time.Millisecond
 
+// calm is how many scenarios are played at once against the server as it is,
+// which must pass them.
+const calm = 4
+
 // A Trial plays a suite against mutants of a correct server.
 type Trial struct {
 	Suite     *scenario.Suite
@@ -116,7 +120,7 @@ func (t Trial) occasions(ctx context.Context, mutants []Mutant, codec *wire.Code
 	var failed error
 	var mu sync.Mutex
 	var work sync.WaitGroup
-	turns := make(chan struct{}, max(t.AtOnce, 1))
+	turns := make(chan struct{}, calm)
 	for i, sc := range list {
 		seen[i] = make([]atomic.Int64, len(mutants))
 		turns <- struct{}{}
@@ -154,7 +158,8 @@ func (t Trial) occasions(ctx context.Context, mutants []Mutant, codec *wire.Code
 // to do.
 func (t Trial) patient(launch engine.Launch) *engine.Session {
 	s := t.session(launch)
-	s.Timeout = max(s.Timeout, 3*time.Second)
+	s.Timeout = max(s.Timeout, 10*time.Second)
+	s.Slots = make(chan struct{}, calm)
 	return s
 }
 
