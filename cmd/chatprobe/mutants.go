@@ -143,7 +143,7 @@ func (f *mutantsFlags) run(ctx context.Context, stdout, stderr io.Writer, names,
 // try tries the mutants of one suite.
 func (f *mutantsFlags) try(ctx context.Context, stderr io.Writer, p *plan, part *part, equivalents map[string]string) (*transcript.MutantTable, error) {
 	config := part.config
-	if !config.Trusted && !f.client {
+	if !config.Trusted {
 		if err := f.findSettings(ctx, part, &config); err != nil {
 			return nil, err
 		}
@@ -187,9 +187,11 @@ func (f *mutantsFlags) try(ctx context.Context, stderr io.Writer, p *plan, part 
 	return table, nil
 }
 
-// findSettings finds out which choices the server made, as a run does.
+// findSettings finds out which choices the target made, as a run does, and with
+// no less time.
 func (f *mutantsFlags) findSettings(ctx context.Context, part *part, config *engine.Config) error {
-	s := &engine.Session{Suite: part.suite, Launch: part.launch, Config: *config}
+	s := &engine.Session{Suite: part.suite, Launch: part.launch, Program: part.program, Config: *config}
+	s.Timeout = max(s.Timeout, 2*time.Second)
 	header, _ := s.Run(ctx, nil)
 	if header.Finding != "" {
 		return cannot("%s", header.Finding)

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"time"
 
 	"github.com/chatprobe/chatprobe/internal/builtin"
-	"github.com/chatprobe/chatprobe/internal/engine"
 	"github.com/chatprobe/chatprobe/internal/mutant"
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/transcript"
@@ -35,18 +32,6 @@ func (p *plan) builtinClient(s *scenario.Suite) (part, error) {
 
 // tryClient tries mutants of a client program, as far as trial says how.
 func (f *mutantsFlags) tryClient(ctx context.Context, trial mutant.Trial, part *part) (*transcript.MutantTable, error) {
-	if !trial.Config.Trusted {
-		s := &engine.Session{Suite: part.suite, Program: part.program, Config: trial.Config}
-		s.Timeout = max(s.Timeout, 2*time.Second)
-		header, _ := s.Run(ctx, nil)
-		if header.Finding != "" {
-			return nil, fmt.Errorf("%s", header.Finding)
-		}
-		trial.Config.Settings = maps.Clone(trial.Config.Settings)
-		for _, set := range header.Settings {
-			trial.Config.Settings[set.Name] = set.Value
-		}
-	}
 	trial.AtOnce = cap(trial.Config.Slots)
 	trial.Most = min(trial.Most, clientMost)
 	return mutant.ClientTrial{Trial: trial, Program: part.program}.Run(ctx)

@@ -163,11 +163,16 @@ func (s *subject) spoiling() []Mutant {
 func (s *subject) spoil(k *wire.Message, param string, mangle mangler) Mutant {
 	name := fmt.Sprintf("%s-%s/%s", param, mangle.name, k.Name)
 	about := fmt.Sprintf("sends %s with its %s %s", k.Name, param, mangle.about)
+	return s.rewriting(name, about, k, func(l *link, m *message) []byte { return l.spoiled(m, param, mangle.change) })
+}
+
+// rewriting sends one kind of message in another form than the server does.
+func (s *subject) rewriting(name, about string, k *wire.Message, change func(l *link, m *message) []byte) Mutant {
 	return s.make(name, about, func(r *room) behaviour {
 		return behaviour{down: func(l *link, m *message) {
 			raw := m.raw
 			if m.is(k.Name) {
-				raw = l.spoiled(m, param, mangle.change)
+				raw = change(l, m)
 			}
 			if !bytes.Equal(raw, m.raw) {
 				r.shows()
@@ -177,11 +182,21 @@ func (s *subject) spoil(k *wire.Message, param string, mangle mangler) Mutant {
 	})
 }
 
+// altered is m with fields changed, as [wire.Codec.Alter] does it, or as it is
+// where that cannot be said in this protocol. mu is held.
+func (l *link) altered(m *message, change func(*wire.Field, any) any, set wire.Args) []byte {
+	raw, err := l.room.codec.Alter(m.frame, wire.Server, change, set)
+	if err != nil {
+		return m.raw
+	}
+	return raw
+}
+
 // spoiled is m with a parameter changed. Where only a regular expression says
 // where it stands, known names are looked for. mu is held.
 func (l *link) spoiled(m *message, param string, change func(string) string) []byte {
 	field, value := m.kind.FieldOf(param), m.text(param)
-	raw, err := l.room.codec.Alter(m.frame, wire.Server, func(f *wire.Field, held any) any {
+	return l.altered(m, func(f *wire.Field, held any) any {
 		text, ok := held.(string)
 		if !ok || f != field {
 			return held
@@ -200,10 +215,6 @@ func (l *link) spoiled(m *message, param string, change func(string) string) []b
 		}
 		return held
 	}, nil)
-	if err != nil {
-		return m.raw // it cannot be said in this protocol
-	}
-	return raw
 }
 
 func (s *subject) emptyLost(k *wire.Message) Mutant {
@@ -220,17 +231,12 @@ func (s *subject) emptyLost(k *wire.Message) Mutant {
 
 // tellingItself has each client hear everything in its own name.
 func (s *subject) tellingItself(k *wire.Message) Mutant {
-	return s.make("user-own/"+k.Name, "sends "+k.Name+" with the name of its receiver", func(r *room) behaviour {
-		return behaviour{down: func(l *link, m *message) {
-			raw := m.raw
-			if m.is(k.Name) && k.FieldOf("user") != nil && l.user != "" {
-				raw = l.spoiled(m, "user", func(string) string { return l.user })
-			}
-			if !bytes.Equal(raw, m.raw) {
-				r.shows()
-			}
-			l.deliver(raw)
-		}}
+	about := "sends " + k.Name + " with the name of its receiver"
+	return s.rewriting("user-own/"+k.Name, about, k, func(l *link, m *message) []byte {
+		if l.user == "" {
+			return m.raw
+		}
+		return l.spoiled(m, "user", func(string) string { return l.user })
 	})
 }
 
@@ -239,17 +245,8 @@ func (s *subject) renumber(k *wire.Message, field *wire.Field) []Mutant {
 	var list []Mutant
 	for _, to := range field.Enum {
 		about := fmt.Sprintf("sends %s with %s %s, whatever it should be", k.Name, field.Name, to.Name)
-		list = append(list, s.make(fmt.Sprintf("%s-%s/%s", field.Name, to.Name, k.Name), about, func(r *room) behaviour {
-			return behaviour{down: func(l *link, m *message) {
-				raw := m.raw
-				if n, ok := number(m.frame, field); m.is(k.Name) && ok && n != to.Number {
-					if b, err := r.codec.Alter(m.frame, wire.Server, asItIs, wire.Args{field.Name: to.Name}); err == nil {
-						raw = b
-						r.shows()
-					}
-				}
-				l.deliver(raw)
-			}}
+		list = append(list, s.rewriting(fmt.Sprintf("%s-%s/%s", field.Name, to.Name, k.Name), about, k, func(l *link, m *message) []byte {
+			return l.altered(m, asItIs, wire.Args{field.Name: to.Name})
 		}))
 	}
 	return list
@@ -277,22 +274,13 @@ func (s *subject) splitting(k *wire.Message, size int) Mutant {
 func (s *subject) listing(k *wire.Message, param string) []Mutant {
 	var list []Mutant
 	spoil := func(op, about string, change func(l *link, entries []any) []any) {
-		list = append(list, s.make(op+"/"+k.Name, "sends "+k.Name+" "+about, func(r *room) behaviour {
-			return behaviour{down: func(l *link, m *message) {
-				raw := m.raw
-				if m.is(k.Name) {
-					raw, _ = r.codec.Alter(m.frame, wire.Server, func(f *wire.Field, held any) any {
-						if entries, ok := held.([]any); ok {
-							return change(l, slices.Clone(entries))
-						}
-						return held
-					}, nil)
+		list = append(list, s.rewriting(op+"/"+k.Name, "sends "+k.Name+" "+about, k, func(l *link, m *message) []byte {
+			return l.altered(m, func(_ *wire.Field, held any) any {
+				if entries, ok := held.([]any); ok {
+					return change(l, slices.Clone(entries))
 				}
-				if !bytes.Equal(raw, m.raw) {
-					r.shows()
-				}
-				l.deliver(raw)
-			}}
+				return held
+			}, nil)
 		}))
 	}
 	spoil("list-empty", "with nobody in it", func(*link, []any) []any { return []any{} })
@@ -332,38 +320,25 @@ func (s *subject) numbers(k *wire.Message) []Mutant {
 		for _, by := range []int{-1, 1} {
 			word := map[int]string{-1: "too-small", 1: "too-large"}[by]
 			about := fmt.Sprintf("sends %s with a %s that is one %s", k.Name, f.Name, strings.ReplaceAll(word, "-", " "))
-			list = append(list, s.make(fmt.Sprintf("%s-%s/%s", f.Name, word, k.Name), about, func(r *room) behaviour {
-				return behaviour{down: func(l *link, m *message) {
-					raw := m.raw
-					if n, ok := number(m.frame, f); m.is(k.Name) && ok && int(n)+by >= 0 {
-						set := wire.Args{f.Name: strconv.FormatUint(n+uint64(by), 10)}
-						if b, err := r.codec.Alter(m.frame, wire.Server, asItIs, set); err == nil {
-							raw = b
-							r.shows()
-						}
-					}
-					l.deliver(raw)
-				}}
+			list = append(list, s.rewriting(fmt.Sprintf("%s-%s/%s", f.Name, word, k.Name), about, k, func(l *link, m *message) []byte {
+				n, ok := number(m.frame, f)
+				if !ok || int(n)+by < 0 {
+					return m.raw
+				}
+				return l.altered(m, asItIs, wire.Args{f.Name: strconv.FormatUint(n+uint64(by), 10)})
 			}))
 		}
 	}
 	if slices.ContainsFunc(k.Shape.Fields, func(f *wire.Field) bool { return f.Type.IsInteger() && f.Type != wire.U8 }) {
-		list = append(list, s.make("byte-order/"+k.Name, "sends the numbers of "+k.Name+" with their bytes in the other order", func(r *room) behaviour {
-			return behaviour{down: func(l *link, m *message) {
-				raw := m.raw
-				if m.is(k.Name) {
-					raw = bytes.Clone(raw)
-					for _, v := range m.frame.Values {
-						if v.Field.Type.IsInteger() {
-							slices.Reverse(raw[v.Start : v.Start+v.Size])
-						}
-					}
-					if !bytes.Equal(raw, m.raw) {
-						r.shows()
-					}
+		about := "sends the numbers of " + k.Name + " with their bytes in the other order"
+		list = append(list, s.rewriting("byte-order/"+k.Name, about, k, func(_ *link, m *message) []byte {
+			raw := bytes.Clone(m.raw)
+			for _, v := range m.frame.Values {
+				if v.Field.Type.IsInteger() {
+					slices.Reverse(raw[v.Start : v.Start+v.Size])
 				}
-				l.deliver(raw)
-			}}
+			}
+			return raw
 		}))
 	}
 	return list

@@ -24,7 +24,6 @@ type guest struct {
 	user    string // that it has logged in as, or tried to
 	entered bool   // it has sent a login
 	logins  int    // how many
-	spoke   int    // other messages that it has sent
 	written int64  // bytes
 	reads   stream // what comes from the server
 	writes  stream // what the client sends
@@ -56,21 +55,12 @@ type link struct {
 	drained  bool           // all that the server has sent has come
 	arrived  netip.AddrPort // who sent what has come last
 	sender   netip.AddrPort // who sent what the client has read last
-	notes    map[string]int // what an operator remembers
 }
 
 // packet is a piece of what a client is to read.
 type packet struct {
 	data []byte
 	from netip.AddrPort // of a datagram
-}
-
-// note remembers something about l. mu is held.
-func (l *link) note(what string, n int) {
-	if l.notes == nil {
-		l.notes = map[string]int{}
-	}
-	l.notes[what] = n
 }
 
 // deliver has the client get b. mu is held.
@@ -238,7 +228,5 @@ func (l *link) listen(m *message) {
 	if m.isLogin() {
 		l.user, l.entered = m.text("user"), true
 		l.logins++
-	} else {
-		l.spoke++
 	}
 }

@@ -44,14 +44,7 @@ func (s *subject) relaying() []Mutant {
 				}
 				l.deliver(m.raw)
 			})
-			each("first-only", "sends each client its first %s and no other", func(l *link, m *message) {
-				if l.notes["first"] > 0 {
-					l.room.shows()
-					return
-				}
-				l.note("first", 1)
-				l.deliver(m.raw)
-			})
+			list = append(list, s.firstOnly(name))
 		}
 		each("twice", "sends every %s twice", func(l *link, m *message) {
 			l.room.shows()
@@ -91,6 +84,23 @@ func (s *subject) delay(name string) Mutant {
 				return true
 			},
 		}
+	})
+}
+
+func (s *subject) firstOnly(name string) Mutant {
+	return s.make("first-only/"+name, "sends each client its first "+name+" and no other", func(r *room) behaviour {
+		had := map[*link]bool{}
+		return behaviour{down: func(l *link, m *message) {
+			switch {
+			case !m.is(name):
+			case had[l]:
+				r.shows()
+				return
+			default:
+				had[l] = true
+			}
+			l.deliver(m.raw)
+		}}
 	})
 }
 

@@ -51,13 +51,9 @@ type Trial struct {
 // nothing can be said about mutants of a wrong server.
 func (t Trial) Run(ctx context.Context) (*transcript.MutantTable, error) {
 	began := time.Now()
-	values, err := t.Suite.Protocol.Settle(t.Config.Settings)
+	codec, err := t.codec()
 	if err != nil {
-		return nil, fmt.Errorf("read the settings: %w", err)
-	}
-	codec, err := t.Suite.Protocol.Bind(values)
-	if err != nil {
-		return nil, fmt.Errorf("read the protocol: %w", err)
+		return nil, err
 	}
 	var census Census
 	_, runs := t.patient(census.Count(t.Launch, codec)).Run(ctx, t.Scenarios)
@@ -65,27 +61,31 @@ func (t Trial) Run(ctx context.Context) (*transcript.MutantTable, error) {
 	if err != nil || ctx.Err() != nil {
 		return nil, orEnded(ctx, err)
 	}
-	table := &transcript.MutantTable{Suite: t.Suite.Name, Of: string(wire.Server), Scenarios: len(list), Useless: []string{}}
 	mutants := All(t.Suite, codec, &census)
-	t.findStale(table, mutants)
+	var candidates []candidate
+	for _, m := range mutants {
+		candidates = append(candidates, candidate{
+			name: m.Name, about: m.About, optional: m.optional,
+			session: func() *engine.Session { return t.session(m.Breed(t.Launch, codec)) },
+		})
+	}
+	table := t.table(wire.Server, candidates, list)
 	if t.Only != nil {
 		mutants = slices.DeleteFunc(mutants, func(m Mutant) bool { return !t.Only(m.Name) })
+		candidates = slices.DeleteFunc(candidates, func(c candidate) bool { return !t.Only(c.name) })
 	}
-	chances, err := t.occasions(ctx, mutants, codec, list)
-	if err != nil || ctx.Err() != nil {
+	if err := t.occasions(ctx, mutants, candidates, codec, list); err != nil || ctx.Err() != nil {
 		return nil, orEnded(ctx, err)
 	}
-	for i := len(mutants) - 1; i >= 0; i-- {
-		if mutants[i].optional && len(chances[i]) == 0 {
-			mutants, chances = slices.Delete(mutants, i, i+1), slices.Delete(chances, i, i+1)
-		}
-	}
-	if err := t.tryAll(ctx, table, mutants, codec, chances); err != nil {
+	candidates = slices.DeleteFunc(candidates, candidate.isBesides)
+	if err := t.tryAll(ctx, table, candidates, t.try); err != nil {
 		return nil, orEnded(ctx, err)
 	}
 	if t.Only == nil {
-		t.tryDegenerates(ctx, table, list)
-		t.findUseless(ctx, table, mutants, codec, chances, list)
+		for _, d := range Degenerates() {
+			t.tryDegenerate(ctx, table, d.Name, d.About, t.session(d.Launch(t.Suite.Protocol.Transport)), list)
+		}
+		t.findUseless(ctx, table, candidates, list)
 	}
 	table.Seconds = time.Since(began).Seconds()
 	return table, ctx.Err()
@@ -98,10 +98,45 @@ func orEnded(ctx context.Context, err error) error {
 	return err
 }
 
-func (t Trial) session(launch engine.Launch) *engine.Session {
+// codec is how the protocol is read under the settings of the trial.
+func (t Trial) codec() (*wire.Codec, error) {
+	values, err := t.Suite.Protocol.Settle(t.Config.Settings)
+	if err != nil {
+		return nil, fmt.Errorf("read the settings: %w", err)
+	}
+	codec, err := t.Suite.Protocol.Bind(values)
+	if err != nil {
+		return nil, fmt.Errorf("read the protocol: %w", err)
+	}
+	return codec, nil
+}
+
+func (t Trial) config() engine.Config {
 	c := t.Config
 	c.Trusted, c.Strict, c.SlowPause = true, true, slowPause
-	return &engine.Session{Suite: t.Suite, Launch: launch, Config: c}
+	return c
+}
+
+func (t Trial) session(launch engine.Launch) *engine.Session {
+	return &engine.Session{Suite: t.Suite, Launch: launch, Config: t.config()}
+}
+
+// A candidate is a mutant that is to be tried, of a server or of a client
+// program.
+type candidate struct {
+	name, about string
+	optional    bool
+	// session makes one that plays against the mutant.
+	session func() *engine.Session
+	chances []chance // those first that few mutants have
+}
+
+// isBesides says that the suite does not ask for what the mutant is about.
+func (c candidate) isBesides() bool { return c.optional && len(c.chances) == 0 }
+
+// has says that a scenario gives the mutant the occasion to be wrong.
+func (c candidate) has(sc *scenario.Scenario) bool {
+	return slices.ContainsFunc(c.chances, func(o chance) bool { return o.scenario == sc })
 }
 
 // A chance is a scenario in which a mutant would be wrong, and how many mutants
@@ -112,10 +147,8 @@ type chance struct {
 	crowd    int
 }
 
-// occasions says for each mutant which scenarios give it the occasion to be
-// wrong: first those that do so for the fewest mutants.
-func (t Trial) occasions(ctx context.Context, mutants []Mutant, codec *wire.Codec, list []*scenario.Scenario) ([][]chance, error) {
-	chances := make([][]chance, len(mutants))
+// occasions finds the scenarios that give each mutant the occasion to be wrong.
+func (t Trial) occasions(ctx context.Context, mutants []Mutant, candidates []candidate, codec *wire.Codec, list []*scenario.Scenario) error {
 	seen := make([][]atomic.Int64, len(list))
 	var failed error
 	var mu sync.Mutex
@@ -135,23 +168,29 @@ func (t Trial) occasions(ctx context.Context, mutants []Mutant, codec *wire.Code
 		})
 	}
 	work.Wait()
+	giveChances(candidates, list, seen)
+	return failed
+}
+
+// giveChances fills in the chances of mutants. seen says for each scenario how
+// often each of them would have been wrong in it.
+func giveChances(candidates []candidate, list []*scenario.Scenario, seen [][]atomic.Int64) {
 	for i, sc := range list {
 		crowd := 0
-		for j := range mutants {
+		for j := range candidates {
 			if seen[i][j].Load() > 0 {
 				crowd++
 			}
 		}
-		for j := range mutants {
+		for j := range candidates {
 			if seen[i][j].Load() > 0 {
-				chances[j] = append(chances[j], chance{sc, i, crowd})
+				candidates[j].chances = append(candidates[j].chances, chance{sc, i, crowd})
 			}
 		}
 	}
-	for _, list := range chances {
-		slices.SortStableFunc(list, func(a, b chance) int { return a.crowd - b.crowd })
+	for _, c := range candidates {
+		slices.SortStableFunc(c.chances, func(a, b chance) int { return a.crowd - b.crowd })
 	}
-	return chances, failed
 }
 
 // patient is a session that never fails because the machine has other things
@@ -163,26 +202,28 @@ func (t Trial) patient(launch engine.Launch) *engine.Session {
 	return s
 }
 
-// tryAll fills in what became of each mutant.
-func (t Trial) tryAll(ctx context.Context, table *transcript.MutantTable, mutants []Mutant, codec *wire.Codec, chances [][]chance) error {
-	table.Mutants = make([]transcript.Mutant, len(mutants))
+// tryAll fills in what became of each mutant, which try finds out.
+func (t Trial) tryAll(ctx context.Context, table *transcript.MutantTable, candidates []candidate, try func(context.Context, candidate) (transcript.Mutant, error)) error {
+	table.Mutants = make([]transcript.Mutant, len(candidates))
 	var work sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
 	tried := 0
 	turns := make(chan struct{}, max(t.AtOnce, 1))
-	for i, m := range mutants {
+	for i, c := range candidates {
 		turns <- struct{}{}
 		work.Go(func() {
 			defer func() { <-turns }()
-			r, err := t.try(ctx, m, codec, chances[i])
+			began := time.Now()
+			r, err := try(ctx, c)
+			r.Name, r.About, r.Occasions, r.Seconds = c.name, c.about, len(c.chances), time.Since(began).Seconds()
 			mu.Lock()
 			defer mu.Unlock()
 			failed = cmp.Or(failed, err)
 			table.Mutants[i] = r
 			tried++
 			if t.Done != nil {
-				t.Done(tried, len(mutants))
+				t.Done(tried, len(candidates))
 			}
 		})
 	}
@@ -195,46 +236,49 @@ func (t Trial) tryAll(ctx context.Context, table *transcript.MutantTable, mutant
 	return failed
 }
 
-// try plays against one mutant.
-func (t Trial) try(ctx context.Context, m Mutant, codec *wire.Codec, chances []chance) (transcript.Mutant, error) {
-	began := time.Now()
-	r := transcript.Mutant{Name: m.Name, About: m.About, Caught: []string{}, Occasions: len(chances), Equivalent: t.Equivalents[m.Name]}
-	launch := m.Breed(t.Launch, codec)
-	if i := slices.IndexFunc(chances, func(c chance) bool { return c.scenario.Name == t.Known[m.Name] }); i > 0 {
-		chances[0], chances[i] = chances[i], chances[0]
+// next splits off the chances to be taken next, and names their scenarios in
+// the order of the suite.
+func (t Trial) next(chances []chance) (list []*scenario.Scenario, rest []chance) {
+	part := chances
+	if t.Most > 0 && len(part) > t.Most {
+		part = part[:t.Most]
 	}
-	for len(chances) > 0 && len(r.Caught) == 0 && ctx.Err() == nil {
-		part := chances
-		if t.Most > 0 && len(part) > t.Most {
-			part = part[:t.Most]
-		}
-		chances = chances[len(part):]
-		slices.SortFunc(part, func(a, b chance) int { return a.number - b.number })
-		list := make([]*scenario.Scenario, len(part))
-		for i, c := range part {
-			list[i] = c.scenario
-		}
-		_, runs := t.session(launch).Run(ctx, list)
+	for _, c := range slices.SortedFunc(slices.Values(part), func(a, b chance) int { return a.number - b.number }) {
+		list = append(list, c.scenario)
+	}
+	return list, chances[len(part):]
+}
+
+// try plays against one mutant.
+func (t Trial) try(ctx context.Context, m candidate) (transcript.Mutant, error) {
+	r := transcript.Mutant{Caught: []string{}, Equivalent: t.Equivalents[m.name]}
+	rest := m.chances
+	if i := slices.IndexFunc(rest, func(c chance) bool { return c.scenario.Name == t.Known[m.name] }); i > 0 {
+		rest[0], rest[i] = rest[i], rest[0]
+	}
+	var list []*scenario.Scenario
+	for len(rest) > 0 && len(r.Caught) == 0 && ctx.Err() == nil {
+		list, rest = t.next(rest)
+		_, runs := m.session().Run(ctx, list)
 		r.Played += len(list)
 		for _, run := range runs {
 			if run.Verdict == transcript.Error && ctx.Err() == nil {
-				return r, fmt.Errorf("play %s against %s: %s", run.Scenario, m.Name, run.Reason)
+				return r, fmt.Errorf("play %s against %s: %s", run.Scenario, m.name, run.Reason)
 			}
 		}
 		r.Caught = caught(list, runs, transcript.Fail)
-		if len(chances) == 0 && len(r.Caught) == 0 {
+		if len(rest) == 0 && len(r.Caught) == 0 {
 			r.Caught = caught(list, runs, transcript.Blocked)
 		}
 		if len(r.Caught) == 1 || r.Equivalent != "" {
 			// All hangs on these, and haste may have been the cause.
 			list = slices.DeleteFunc(list, func(sc *scenario.Scenario) bool { return !slices.Contains(r.Caught, sc.Name) })
-			again := t.session(launch)
+			again := m.session()
 			again.Timeout = 4 * t.Config.Timeout
 			_, runs = again.Run(ctx, list)
 			r.Caught = append(caught(list, runs, transcript.Fail), caught(list, runs, transcript.Blocked)...)
 		}
 	}
-	r.Seconds = time.Since(began).Seconds()
 	return r, nil
 }
 
@@ -250,33 +294,28 @@ func caught(list []*scenario.Scenario, runs []transcript.Run, v transcript.Verdi
 	return names
 }
 
-// tryDegenerates fills in what servers pass that speak no protocol.
-func (t Trial) tryDegenerates(ctx context.Context, table *transcript.MutantTable, list []*scenario.Scenario) {
-	for _, d := range Degenerates() {
-		r := transcript.Degenerate{Name: d.Name, About: d.About, Passed: []string{}}
-		_, runs := t.session(d.Launch(t.Suite.Protocol.Transport)).Run(ctx, list)
-		for i, run := range runs {
-			if run.Verdict == transcript.Pass {
-				r.Passed = append(r.Passed, list[i].Name)
-			}
-		}
-		table.Degenerates = append(table.Degenerates, r)
-	}
+// tryDegenerate adds what a program passes that speaks no protocol.
+func (t Trial) tryDegenerate(ctx context.Context, table *transcript.MutantTable, name, about string, session *engine.Session, list []*scenario.Scenario) {
+	_, runs := session.Run(ctx, list)
+	table.Degenerates = append(table.Degenerates, transcript.Degenerate{Name: name, About: about, Passed: caught(list, runs, transcript.Pass)})
 }
 
-// findStale names what is said to be equivalent and is no mutant.
-func (t Trial) findStale(table *transcript.MutantTable, mutants []Mutant) {
+// table is one that nothing has been tried for yet. It names what is said to be
+// equivalent and is no mutant.
+func (t Trial) table(of wire.Side, candidates []candidate, list []*scenario.Scenario) *transcript.MutantTable {
+	table := &transcript.MutantTable{Suite: t.Suite.Name, Of: string(of), Scenarios: len(list), Useless: []string{}}
 	for name := range t.Equivalents {
-		if !slices.ContainsFunc(mutants, func(m Mutant) bool { return m.Name == name }) {
+		if !slices.ContainsFunc(candidates, func(c candidate) bool { return c.name == name }) {
 			table.Stale = append(table.Stale, name)
 		}
 	}
 	slices.Sort(table.Stale)
+	return table
 }
 
 // findUseless names the scenarios that catch nothing. Those that have caught
-// nothing so far are played against all mutants that have not met them yet.
-func (t Trial) findUseless(ctx context.Context, table *transcript.MutantTable, mutants []Mutant, codec *wire.Codec, chances [][]chance, list []*scenario.Scenario) {
+// nothing so far are played against all mutants that they may catch.
+func (t Trial) findUseless(ctx context.Context, table *transcript.MutantTable, candidates []candidate, list []*scenario.Scenario) {
 	catches := map[string]bool{}
 	for _, m := range table.Mutants {
 		for _, name := range m.Caught {
@@ -287,21 +326,20 @@ func (t Trial) findUseless(ctx context.Context, table *transcript.MutantTable, m
 	var work sync.WaitGroup
 	turns := make(chan struct{}, max(t.AtOnce, 1))
 	for _, sc := range list {
-		for i, m := range mutants {
+		for i, m := range candidates {
 			mu.Lock()
-			caughtOne := catches[sc.Name]
+			useful := catches[sc.Name]
 			mu.Unlock()
-			if caughtOne {
+			if useful || ctx.Err() != nil {
 				break
 			}
-			if table.Mutants[i].Equivalent != "" || table.Mutants[i].Played == len(chances[i]) ||
-				!slices.ContainsFunc(chances[i], func(c chance) bool { return c.scenario == sc }) {
+			if table.Mutants[i].Equivalent != "" || !m.has(sc) {
 				continue
 			}
 			turns <- struct{}{}
 			work.Go(func() {
 				defer func() { <-turns }()
-				_, runs := t.session(m.Breed(t.Launch, codec)).Run(ctx, []*scenario.Scenario{sc})
+				_, runs := m.session().Run(ctx, []*scenario.Scenario{sc})
 				mu.Lock()
 				defer mu.Unlock()
 				catches[sc.Name] = catches[sc.Name] || runs[0].Verdict == transcript.Fail
