@@ -3,10 +3,8 @@ package sockets
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
 	"os/exec"
-	"slices"
 	"testing"
 	"time"
 
@@ -102,37 +100,5 @@ func TestThreads(t *testing.T) {
 	}
 	if own := Threads(os.Getpid()); len(own) < 2 {
 		t.Errorf("this program has %d threads", len(own))
-	}
-}
-
-func TestLingering(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	port := l.Addr().(*net.TCPAddr).Port
-	if slices.Contains(Lingering(), port) {
-		t.Error("it lingers before there was a connection")
-	}
-	for range 2 { // a second one tells for certain which end is the server's
-		client, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		server, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		server.Close()
-		if _, err := io.Copy(io.Discard, client); err != nil {
-			t.Fatal(err)
-		}
-		client.Close()
-		if slices.Contains(Lingering(), client.LocalAddr().(*net.TCPAddr).Port) {
-			t.Error("the client's port lingers")
-		}
-		until(t, "the port lingers", func() bool { return slices.Contains(Lingering(), port) })
 	}
 }

@@ -2,30 +2,44 @@ package sockets
 
 // Lingering returns the ports of TCP connections within this machine whose end belongs to no program any more, but which
 // the system keeps for a while: a minute in TIME_WAIT, for example, when this end was closed first. A program that has not set
-// SO_REUSEADDR cannot bind such a port. Ports of clients are left out, as far as these can be told from servers: a
-// server has the same port in several connections.
+// SO_REUSEADDR cannot bind such a port. Ports of clients are left out, as far as these can be told from servers.
 func Lingering() []int {
-	type connection struct{ own, other uint16 }
-	var list []connection
-	uses := map[uint16]int{}
+	var list []loopback
 	for _, k := range kinds[:2] {
 		_ = readEntries(k.file, func(e entry) bool { // what cannot be read is not known to linger
 			waits := e.state == Listen || e.state == SynReceived || e.state == NewSynReceived
 			if e.inode == 0 && !waits && e.own.Port() != 0 && e.own.Addr().Unmap().IsLoopback() {
-				list = append(list, connection{e.own.Port(), e.other.Port()})
-				uses[e.own.Port()]++
-				uses[e.other.Port()]++
+				list = append(list, loopback{e.own.Port(), e.other.Port()})
 			}
 			return true
 		})
 	}
-	// From here on Linux takes the ports of clients, unless it is told otherwise. Below, a server's is likely to be the
-	// lower one; above, a connection that is alone tells nothing.
-	const firstOfClients = 32_768
+	return ofServers(list)
+}
+
+// loopback is a connection within this machine, by the ports of its ends.
+type loopback struct{ own, other uint16 }
+
+// firstOfClients is where the ports begin that Linux gives to clients, unless it is told otherwise.
+const firstOfClients = 32_768
+
+// ofServers returns the own ports of those connections whose own end is likely to be a server's: it is below the ports of
+// clients and the other is not, or it is in more of the connections than the other. Two that are in as many tell
+// nothing above, where servers listen whose port the system has chosen, and the lower one is the server's below.
+func ofServers(list []loopback) []int {
+	uses := map[uint16]int{}
+	for _, c := range list {
+		uses[c.own]++
+		uses[c.other]++
+	}
 	var ports []int
 	seen := map[uint16]bool{}
 	for _, c := range list {
-		server := uses[c.own] > uses[c.other] || uses[c.own] == uses[c.other] && (c.own < c.other || c.own >= firstOfClients)
+		low, otherLow := c.own < firstOfClients, c.other < firstOfClients
+		server := low
+		if low == otherLow {
+			server = uses[c.own] > uses[c.other] || uses[c.own] == uses[c.other] && (c.own < c.other || !low)
+		}
 		if server && !seen[c.own] {
 			seen[c.own] = true
 			ports = append(ports, int(c.own))
