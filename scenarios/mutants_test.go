@@ -19,6 +19,7 @@ import (
 	"github.com/chatprobe/chatprobe/internal/golden"
 	"github.com/chatprobe/chatprobe/internal/mutant"
 	"github.com/chatprobe/chatprobe/internal/report"
+	"github.com/chatprobe/chatprobe/internal/sockets"
 	"github.com/chatprobe/chatprobe/internal/transcript"
 	"github.com/chatprobe/chatprobe/internal/wire"
 	"github.com/chatprobe/chatprobe/scenarios"
@@ -53,7 +54,7 @@ func tryMutants(t *testing.T, name string, known map[string]string) *transcript.
 	trial := mutant.Trial{
 		Suite: s, Scenarios: s.Scenarios, Launch: b.Launch, Equivalents: equivalents, Known: known, Most: 6, AtOnce: 8 * runtime.NumCPU(),
 		Config: engine.Config{
-			Settings: b.Settings, OwnPort: b.OwnPort, Timeout: 250 * time.Millisecond, Seed: 1, Busy: loaded,
+			Settings: b.Settings, OwnPort: b.OwnPort, Timeout: 250 * time.Millisecond, Seed: 1, Busy: sockets.Busy,
 			Slots: make(chan struct{}, 64*runtime.NumCPU()),
 		},
 	}
@@ -64,18 +65,6 @@ func tryMutants(t *testing.T, name string, known map[string]string) *transcript.
 	caught, all := table.Score()
 	t.Logf("%d of %d mutants caught, in %.1f s", caught, all, table.Seconds)
 	return table
-}
-
-// loaded says that more wants to run than there are processors.
-func loaded() bool {
-	text, err := os.ReadFile("/proc/loadavg")
-	var a, b, c float64
-	var running int
-	if err != nil {
-		return false
-	}
-	_, err = fmt.Sscanf(string(text), "%f %f %f %d/", &a, &b, &c, &running)
-	return err == nil && running > 2*runtime.NumCPU()
 }
 
 // checkTable: all that can be caught is, every must scenario catches something,

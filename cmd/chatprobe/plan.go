@@ -45,7 +45,7 @@ func (p *plan) end() {
 // the scenarios with these names, suite/scenario.
 func (f *runFlags) plan(suites []*scenario.Suite, settings map[string]string, command, only []string) (*plan, error) {
 	p := &plan{config: engine.Config{
-		Settings: settings, Origin: transcript.Set, Timeout: f.timeout, Strict: f.strict, Busy: busy, Seed: f.seed, Shuffle: f.shuffle,
+		Settings: settings, Origin: transcript.Set, Timeout: f.timeout, Strict: f.strict, Busy: sockets.Busy, Seed: f.seed, Shuffle: f.shuffle,
 	}}
 	if p.config.Seed == 0 {
 		p.config.Seed = rand.Uint64() >> 11 // JSON readers keep 53 bits

@@ -216,11 +216,10 @@ func appendSeconds(dst []byte, t, begin time.Time) []byte {
 func appendText(dst, text []byte) []byte {
 	whole := len(text)
 	text = text[:min(whole, wire.TextLimit)]
-	dst = append(dst, '"')
 	if isSimple(text) {
-		dst = append(append(dst, text...), '"')
+		dst = append(append(append(dst, '"'), text...), '"')
 	} else {
-		dst = appendEscaped(dst, transcript.Printable(text))
+		dst = transcript.AppendQuoted(dst, transcript.Printable(text))
 	}
 	if whole > wire.TextLimit {
 		dst = append(dst, '(')
@@ -228,30 +227,6 @@ func appendText(dst, text []byte) []byte {
 		dst = append(dst, " bytes, cut here)"...)
 	}
 	return dst
-}
-
-// appendEscaped appends a printable text up to the closing quote. A quote gets
-// a backslash, and backslashes before a quote are doubled.
-func appendEscaped(dst []byte, s string) []byte {
-	slashes := 0 // at the end of dst
-	for i := range len(s) {
-		switch s[i] {
-		case '\\':
-			slashes++
-		case '"':
-			for range slashes + 1 {
-				dst = append(dst, '\\')
-			}
-			slashes = 0
-		default:
-			slashes = 0
-		}
-		dst = append(dst, s[i])
-	}
-	for range slashes {
-		dst = append(dst, '\\')
-	}
-	return append(dst, '"')
 }
 
 // isSimple says that a text is printable ASCII without quotes and backslashes.

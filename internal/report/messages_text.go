@@ -63,7 +63,7 @@ func AppendText(dst []byte, m *transcript.Decoded, begin time.Time) []byte {
 	switch {
 	case m.Malformed != "":
 		dst = append(dst, " "+malformedName+" reason="...)
-		dst = appendQuoted(dst, m.Malformed)
+		dst = transcript.AppendQuoted(dst, clean(m.Malformed))
 		dst = append(dst, " length="...)
 		dst = strconv.AppendInt(dst, int64(m.Bytes.Length), 10)
 		dst = append(dst, " bytes="...)
@@ -115,7 +115,7 @@ func appendSeconds(dst []byte, t, begin time.Time) []byte {
 func appendValue(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case string:
-		return appendQuoted(dst, v)
+		return transcript.AppendQuoted(dst, clean(v))
 	case uint64:
 		return strconv.AppendUint(dst, v, 10)
 	case float64: // a number that was read from JSON
@@ -134,30 +134,5 @@ func appendValue(dst []byte, v any) []byte {
 		}
 		return append(dst, ']')
 	}
-	return appendQuoted(dst, fmt.Sprint(v))
-}
-
-// appendQuoted appends a printable text in double quotes.
-func appendQuoted(dst []byte, s string) []byte {
-	s = clean(s)
-	dst = append(dst, '"')
-	slashes := 0 // that stand at the end of dst
-	for i := range len(s) {
-		switch s[i] {
-		case '\\':
-			slashes++
-		case '"':
-			for range slashes + 1 {
-				dst = append(dst, '\\')
-			}
-			slashes = 0
-		default:
-			slashes = 0
-		}
-		dst = append(dst, s[i])
-	}
-	for range slashes {
-		dst = append(dst, '\\')
-	}
-	return append(dst, '"')
+	return transcript.AppendQuoted(dst, clean(fmt.Sprint(v)))
 }

@@ -42,3 +42,6 @@ func CPUTime(pid int) (time.Duration, error) { return 0, ErrUnsupported }
 
 // Lingering returns nil: the connections that the system keeps are not known on this operating system.
 func Lingering() []int { return nil }
+
+// Busy returns false: how many threads want to run is not known on this operating system.
+func Busy() bool { return false }

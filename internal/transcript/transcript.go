@@ -286,6 +286,32 @@ func printable(b []byte, lines bool) string {
 	return s.String()
 }
 
+// AppendQuoted appends a text that is printable already ([Printable]) in double
+// quotes. A quote in it gets a backslash, and backslashes before a quote are
+// doubled; others stay as they are, as those of escapes are.
+func AppendQuoted(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	slashes := 0 // that stand at the end of dst
+	for i := range len(s) {
+		switch s[i] {
+		case '\\':
+			slashes++
+		case '"':
+			for range slashes + 1 {
+				dst = append(dst, '\\')
+			}
+			slashes = 0
+		default:
+			slashes = 0
+		}
+		dst = append(dst, s[i])
+	}
+	for range slashes {
+		dst = append(dst, '\\')
+	}
+	return append(dst, '"')
+}
+
 // A Summary counts the runs by verdict.
 type Summary struct {
 	Pass    int `json:"pass"`

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package main
-
-// busy is not known here.
-func busy() bool { return false }
