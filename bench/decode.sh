@@ -12,6 +12,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-go build -o "$dir/chatprobe" ./cmd/chatprobe
+CGO_ENABLED=0 go build -o "$dir/chatprobe" ./cmd/chatprobe # pages of the C library would be counted as memory
 go build -o "$dir/bench" ./bench/decode
 "$dir/bench" -dir "$dir" -chatprobe "$dir/chatprobe" -tshark "${TSHARK-tshark}" "$@"

@@ -40,7 +40,7 @@ What is shown, by --format:
   table     a row for each message; the usual one
   text      a line for each message, for grep and awk
   hex       all bytes, those of each field beside its name and value
-  json      an array with an object for each message
+  json      an object a line for each message
   csv       for spreadsheets
   dialogue  one connection after another: who said what
   diagram   a line for everybody who speaks, an arrow for each message

@@ -92,7 +92,7 @@ func messageTable(w io.Writer, v View) Messages {
 		_, err := w.Write(noCommands(b.Bytes()))
 		return err
 	}
-	return Messages{Add: add, Close: func() error { return nil }}
+	return Messages{Add: add, Close: nothing}
 }
 
 // besides are the lines of a row that goes on with some parts, or has them
@@ -192,34 +192,24 @@ func someBytes(b transcript.Body) string {
 	return text
 }
 
-// messageJSON writes an array with an object a line.
+// nothing is what is left to do at the end where each message is written when
+// it comes.
+func nothing() error { return nil }
+
+// messageJSON writes an object a line.
 func messageJSON(w io.Writer) Messages {
-	n := 0
 	add := func(m *transcript.Decoded) error {
 		b, err := json.Marshal(m)
 		if err != nil {
 			return fmt.Errorf("write json: %w", err)
 		}
-		sep := ",\n"
-		if n == 0 {
-			sep = "[\n"
-		}
-		n++
 		if !isPlain(string(b)) {
 			b = escapeUnprintable(b)
 		}
-		_, err = fmt.Fprintf(w, "%s%s", sep, b)
+		_, err = w.Write(append(b, '\n'))
 		return err
 	}
-	end := func() error {
-		text := "\n]\n"
-		if n == 0 {
-			text = "[]\n"
-		}
-		_, err := io.WriteString(w, text)
-		return err
-	}
-	return Messages{Add: add, Close: end}
+	return Messages{Add: add, Close: nothing}
 }
 
 // messageCSV writes a row for each message. The columns for fields are those

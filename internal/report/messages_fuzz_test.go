@@ -3,7 +3,6 @@ package report_test
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -89,9 +88,8 @@ func checkHarmless(t *testing.T, format, out string, width int) {
 	}
 	switch format {
 	case "json":
-		var back []transcript.Decoded
-		if err := json.Unmarshal([]byte(out), &back); err != nil || len(back) != 2 {
-			t.Errorf("%d messages, %v", len(back), err)
+		if back := readJSON(t, out); len(back) != 2 {
+			t.Errorf("%d messages", len(back))
 		}
 	case "csv":
 		if rows, err := csv.NewReader(strings.NewReader(out)).ReadAll(); err != nil || len(rows) != 3 {

@@ -44,7 +44,7 @@ func messageHex(w io.Writer, v View) Messages {
 		_, err := w.Write(noCommands(b.Bytes()))
 		return err
 	}
-	return Messages{Add: add, Close: func() error { return nil }}
+	return Messages{Add: add, Close: nothing}
 }
 
 // wrapped writes a text within the width of the screen.

@@ -18,7 +18,7 @@ func messageLines(w io.Writer, scene *Scene) Messages {
 		_, err := w.Write(line)
 		return err
 	}
-	return Messages{Add: add, Close: func() error { return nil }}
+	return Messages{Add: add, Close: nothing}
 }
 
 // malformedBytes is how many bytes of what is no message stand in a line.

@@ -122,7 +122,6 @@ func (c *Codec) sort(decls []*shapeDecl, shapes map[*shapeDecl]*Shape) {
 			}
 			m.header = of.framing.length
 		}
-		of.bindNames()
 	}
 }
 

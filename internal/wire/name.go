@@ -25,6 +25,8 @@ func (c *Codec) Name(f *Frame, from Side) *Message {
 }
 
 // bindNames notes the words of the expressions that name messages of a side.
+// It is for codecs that read; one that only shows whether a file is right does
+// not need it.
 func (d *direction) bindNames() {
 	for _, m := range d.messages {
 		m.words = 0
@@ -33,7 +35,7 @@ func (d *direction) bindNames() {
 			words := uint64(0)
 			for i := range w {
 				if p := w[i].pattern; p != nil && p.isRegex() && w[i].field.charset == nil {
-					w[i].words = d.words.add(p.words)
+					w[i].words = d.words.add(wordsOf(p.open.expr))
 					words |= w[i].words
 				}
 			}

@@ -26,7 +26,6 @@ type pattern struct {
 	flags string
 	whole bool                     // the expression describes all of the value
 	open  *compiled                // the expression with every parameter open
-	words []string                 // of which one stands in all that fits it; empty if not known
 	last  atomic.Pointer[compiled] // and as it was asked for last
 }
 
@@ -76,7 +75,6 @@ func parsePattern(text string, whole bool, fill func(text string, inRegex bool) 
 			return nil, fmt.Errorf("this regular expression is wrong: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		}
 		p.open = p.last.Load()
-		p.words = wordsOf(p.open.expr)
 	}
 	return p, nil
 }

@@ -11,7 +11,7 @@
 //
 //	var f wire.Frame
 //	n, err := codec.Decode(&f, b, wire.Server) // n bytes are one message; ErrShort: more is needed
-//	codec.Name(&f, wire.Server, false).Name    // "hear"
+//	codec.Name(&f, wire.Server).Name           // "hear"
 //
 // Decoding is a pure function of the bytes that have arrived. It never
 // allocates because a length field says so, and it can be asked again with
@@ -267,6 +267,8 @@ func (p *Protocol) Bind(values map[string]string) (*Codec, error) {
 	if err := errs.Err(); err != nil {
 		return nil, err
 	}
+	c.client.bindNames()
+	c.server.bindNames()
 	return c, nil
 }
 
