@@ -90,7 +90,7 @@ func (t *text) frame(number int, at time.Time, ends []byte, f *wire.Frame, m *wi
 		t.begin = at
 	}
 	b := append(append(t.buf, t.digits(number)...), ' ')
-	b = appendSeconds(b, at, t.begin)
+	b = transcript.AppendSeconds(b, at, t.begin)
 	b = append(b, ends...)
 	if m != nil {
 		if form := t.form(f, m); form.plain {
@@ -194,22 +194,6 @@ func (c *conn) ends(s *pcap.Source) []byte {
 func appendEnds(b []byte, s *pcap.Source) []byte {
 	b = s.From.AppendTo(append(b, ' '))
 	return append(s.To.AppendTo(append(b, ' ')), ' ')
-}
-
-// appendSeconds appends the time from begin to t, cut to microseconds.
-func appendSeconds(dst []byte, t, begin time.Time) []byte {
-	if t.IsZero() {
-		return append(dst, '-')
-	}
-	us := t.Sub(begin).Microseconds()
-	if us < 0 {
-		dst = append(dst, '-')
-		us = -us
-	}
-	dst = strconv.AppendInt(dst, us/1e6, 10)
-	part := uint32(us % 1e6)
-	a, b, c := part/10000, part/100%100, part%100
-	return append(dst, '.', byte('0'+a/10), byte('0'+a%10), byte('0'+b/10), byte('0'+b%10), byte('0'+c/10), byte('0'+c%10))
 }
 
 // appendText appends a text of the network in quotes.

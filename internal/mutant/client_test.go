@@ -165,18 +165,8 @@ func TestNoClientMutantSurvives(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("%d mutants, %.1f s", len(table.Mutants), table.Seconds)
-			for _, m := range table.Mutants {
-				if m.Survived() {
-					t.Errorf("%s survived %d scenarios: it %s", m.Name, m.Occasions, m.About)
-				}
-			}
-			for _, name := range table.Stale {
-				t.Errorf("%s is said to be equivalent, and is caught or no mutant", name)
-			}
-			for _, d := range table.Degenerates {
-				if len(d.Passed) > 0 {
-					t.Errorf("%s passes %s", d.Name, strings.Join(d.Passed, ", "))
-				}
+			for _, fault := range table.Faults() {
+				t.Error(fault)
 			}
 			for _, sc := range trial.Scenarios {
 				if slices.Contains(table.Useless, sc.Name) && sc.Level == wire.Must {

@@ -78,7 +78,7 @@ func (d *dialogue) add(m *transcript.Decoded) error {
 		d.more++
 		return nil
 	}
-	said := turn{string(appendSeconds(nil, m.Time, t.first.Time)), m.From == "server", inFewWords(m, speaker)}
+	said := turn{string(transcript.AppendSeconds(nil, m.Time, t.first.Time)), m.From == "server", inFewWords(m, speaker)}
 	if d.view.One {
 		d.b.Reset()
 		d.begin(t)

@@ -62,7 +62,7 @@ func (s *scroll) add(m *transcript.Decoded, scene *Scene) {
 	}
 	name, parts := decodedParts(m)
 	row := scrollRow{
-		seconds: string(appendSeconds(nil, m.Time, scene.begin(m))), from: client, to: server,
+		seconds: string(transcript.AppendSeconds(nil, m.Time, scene.begin(m))), from: client, to: server,
 		label: inFewWords(m, before), whole: strings.TrimRight(name+" "+oneLine(parts), " "), malformed: m.Malformed != "",
 	}
 	if m.From == "server" {

@@ -85,7 +85,7 @@ func messageTable(w io.Writer, v View) Messages {
 			started = true
 			write(fmt.Sprintf("%6s  %10s  %-*s  %-*s  %s", "number", "time", from, "from", to, "to", "message"))
 		}
-		seconds := appendSeconds(nil, m.Time, v.Scene.begin(m))
+		seconds := transcript.AppendSeconds(nil, m.Time, v.Scene.begin(m))
 		name, parts := decodedParts(m)
 		row := fmt.Sprintf("%6d  %10s  %-*s  %-*s  %s", m.Number, seconds, from, clean(m.Sender), to, clean(m.Receiver), pad(name, 6))
 		write(v.besides(row, parts, m.Malformed != "")...)

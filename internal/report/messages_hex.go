@@ -32,7 +32,7 @@ func messageHex(w io.Writer, v View) Messages {
 		if m.Malformed != "" {
 			name = malformedName
 		}
-		head := fmt.Sprintf("#%d  %s  %s -> %s  %s, %s", m.Number, appendSeconds(nil, m.Time, v.Scene.begin(m)),
+		head := fmt.Sprintf("#%d  %s  %s -> %s  %s, %s", m.Number, transcript.AppendSeconds(nil, m.Time, v.Scene.begin(m)),
 			m.Sender, m.Receiver, name, count(m.Bytes.Length, "byte"))
 		v.wrapped(&b, 0, clean(head))
 		if m.Malformed != "" {

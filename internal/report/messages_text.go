@@ -55,7 +55,7 @@ const malformedBytes = 24
 func AppendText(dst []byte, m *transcript.Decoded, begin time.Time) []byte {
 	dst = strconv.AppendInt(dst, int64(m.Number), 10)
 	dst = append(dst, ' ')
-	dst = appendSeconds(dst, m.Time, begin)
+	dst = transcript.AppendSeconds(dst, m.Time, begin)
 	dst = append(dst, ' ')
 	dst = append(dst, clean(m.Sender)...)
 	dst = append(dst, ' ')
@@ -90,25 +90,6 @@ func AppendText(dst []byte, m *transcript.Decoded, begin time.Time) []byte {
 		}
 	}
 	return append(dst, '\n')
-}
-
-// appendSeconds appends the time from begin to t, cut to microseconds.
-func appendSeconds(dst []byte, t, begin time.Time) []byte {
-	if t.IsZero() {
-		return append(dst, '-')
-	}
-	us := t.Sub(begin).Microseconds()
-	if us < 0 {
-		dst = append(dst, '-')
-		us = -us
-	}
-	dst = strconv.AppendInt(dst, us/1e6, 10)
-	dst = append(dst, '.')
-	us %= 1e6
-	for unit := int64(1e5); unit > 0; unit /= 10 {
-		dst = append(dst, byte('0'+us/unit%10))
-	}
-	return dst
 }
 
 // appendValue appends the value of a field.

@@ -30,7 +30,7 @@ func (t Table) Mutants(w io.Writer, m *transcript.MutantTable) error {
 		by, first := fmt.Sprintf("%d of %d", len(r.Caught), r.Played), ""
 		switch {
 		case r.Survived():
-			by, first = "SURVIVED", t.fate(r)
+			by, first = "SURVIVED", fate(r)
 		case len(r.Caught) == 0:
 			by, first = "equivalent", ""
 		default:
@@ -51,7 +51,8 @@ func (t Table) Mutants(w io.Writer, m *transcript.MutantTable) error {
 	return err
 }
 
-func (t Table) fate(m transcript.Mutant) string {
+// fate is how a mutant has survived.
+func fate(m transcript.Mutant) string {
 	if m.Occasions == 0 {
 		return "no scenario gives it the occasion"
 	}

@@ -1,5 +1,10 @@
 package transcript
 
+import (
+	"fmt"
+	"strings"
+)
+
 // A MutantTable says which scenarios of a suite catch which wrong servers or
 // client programs.
 type MutantTable struct {
@@ -63,14 +68,25 @@ func (t *MutantTable) Score() (caught, all int) {
 	return caught, all
 }
 
-// Sound says that no mutant survived, no degenerate passed anything, and no
-// reason is stale.
-func (t *MutantTable) Sound() bool {
-	caught, all := t.Score()
-	for _, d := range t.Degenerates {
-		if len(d.Passed) > 0 {
-			return false
+// Sound says that there are no faults.
+func (t *MutantTable) Sound() bool { return len(t.Faults()) == 0 }
+
+// Faults says in half a sentence each which mutants survived, what degenerates
+// pass, and which reasons are stale.
+func (t *MutantTable) Faults() []string {
+	var list []string
+	for _, m := range t.Mutants {
+		if m.Survived() {
+			list = append(list, fmt.Sprintf("%s survives %d occasions: it %s", m.Name, m.Occasions, m.About))
 		}
 	}
-	return caught == all && len(t.Stale) == 0
+	for _, name := range t.Stale {
+		list = append(list, name+" is said to be equivalent, and is caught or no mutant")
+	}
+	for _, d := range t.Degenerates {
+		if len(d.Passed) > 0 {
+			list = append(list, fmt.Sprintf("the %s %s passes %s", d.Name, t.Of, strings.Join(d.Passed, ", ")))
+		}
+	}
+	return list
 }
