@@ -234,7 +234,7 @@ func (s *shell) run(where string, a act) (out string, ok bool) {
 		command = strings.ReplaceAll(command, "chatprobe run", "chatprobe run --timeout 1s")
 	}
 	command = fixedPort.ReplaceAllString(command, s.port)
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	s.t.Cleanup(cancel)
 	var printed output
 	line, goesOn := strings.CutSuffix(command, "&")
@@ -255,7 +255,7 @@ func (s *shell) run(where string, a act) (out string, ok bool) {
 			cancel()
 			_ = cmd.Wait()
 		})
-		for i := 0; i < 500 && differ(a.expected, strings.Split(s.said(&printed), "\n")) != ""; i++ {
+		for i := 0; i < 3000 && differ(a.expected, strings.Split(s.said(&printed), "\n")) != ""; i++ {
 			time.Sleep(10 * time.Millisecond)
 		}
 		return s.said(&printed), true

@@ -82,7 +82,7 @@ func open(r io.Reader, wait func()) (packets, error) {
 	case kind:
 		return openPcap(in, big, nano)
 	}
-	head, _ := in.peek(16)
+	head := in.buf[in.from:min(in.from+16, in.to)] // more may take its time
 	return nil, fmt.Errorf("%w (pcap or pcapng): it begins with %s", ErrFormat, foundInstead(head))
 }
 
@@ -142,7 +142,7 @@ func foundInstead(head []byte) string {
 			return fmt.Sprintf("the bytes % x", head)
 		}
 	}
-	return fmt.Sprintf("the text %q", head)
+	return fmt.Sprintf("the text %q; tcpdump and tshark write captures with -w FILE", head)
 }
 
 // A pcapFile is the old format: one header, then packets of one link type.

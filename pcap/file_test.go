@@ -215,12 +215,12 @@ func TestNotACapture(t *testing.T) {
 	}
 	for file, want := range map[string]string{
 		"":                                     "this is not a capture file: it is empty",
-		"hi":                                   `this is not a capture file (pcap or pcapng): it begins with the text "hi"`,
-		"GET / HTTP/1.1\r\nHost: x":            `this is not a capture file (pcap or pcapng): it begins with the text "GET / HTTP/1.1\r\n"`,
+		"hi":                                   `this is not a capture file (pcap or pcapng): it begins with the text "hi"; tcpdump and tshark write captures with -w FILE`,
+		"GET / HTTP/1.1\r\nHost: x":            `this is not a capture file (pcap or pcapng): it begins with the text "GET / HTTP/1.1\r\n"; tcpdump and tshark write captures with -w FILE`,
 		"\x7fELF\x02\x01":                      "this is not a capture file (pcap or pcapng): it begins with the bytes 7f 45 4c 46 02 01",
 		"\xfd7zXZ\x00\x00\x04":                 "this is not a capture file (pcap or pcapng): it begins with the bytes fd 37 7a 58 5a 00, as a file compressed by xz; unpack it first (unxz)",
 		"\x28\xb5\x2f\xfd\x00\x00\xff\xff\xff": "this is not a capture file (zstd: invalid input: reserved block type encountered)",
-		pack("hello"):                          `this is not a capture file (pcap or pcapng): it begins with the text "hello"`,
+		pack("hello"):                          `this is not a capture file (pcap or pcapng): it begins with the text "hello"; tcpdump and tshark write captures with -w FILE`,
 		pack(""):                               "this is not a capture file: it is empty",
 		"\x1f\x8b":                             "this is not a capture file (gzip: unexpected EOF)",
 		"\x1f\x8bgarbage!":                     "this is not a capture file (gzip: gzip: invalid header)",

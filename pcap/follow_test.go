@@ -193,6 +193,23 @@ func TestFollow(t *testing.T) {
 	})
 }
 
+// TestFollowNoCapture: a few bytes are enough to see that it is none, and no
+// more of them are waited for.
+func TestFollowNoCapture(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "notes.txt")
+	if err := os.WriteFile(name, []byte("hello"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	in, err := Follow(ctx, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	readLater(in).ends(t, ErrFormat)
+}
+
 func TestFollowNothing(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Follow(t.Context(), filepath.Join(dir, "none.pcap")); !errors.Is(err, fs.ErrNotExist) {

@@ -24,17 +24,20 @@ const anyInterface = "any"
 // [ErrPrivilege]. Without such an interface it is [ErrInterface], and names those
 // that there are.
 //
+// With a port, only packets of TCP and UDP from or to it are captured: the kernel
+// throws the others away before they take the place of those. 0 is all.
+//
 // Packets have been handed out some 10 ms after they passed. Each is seen once, on
 // the loopback interface too, with a time in nanoseconds. The interface is not
 // made to listen to what is not meant for this machine. Stats.Dropped counts
 // packets that came faster than the sink took them.
-func Live(ctx context.Context, iface string, sink Sink) (Stats, error) {
+func Live(ctx context.Context, iface string, port uint16, sink Sink) (Stats, error) {
 	index, err := interfaceIndex(iface)
 	if err != nil {
 		return Stats{}, fmt.Errorf("capture on %s: %w", iface, err)
 	}
 	a := newAssembler(sink)
-	err = a.live(ctx, index)
+	err = a.live(ctx, index, port)
 	a.finish()
 	if err != nil {
 		err = fmt.Errorf("capture on %s: %w", iface, err)

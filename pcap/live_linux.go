@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -37,24 +36,26 @@ const (
 	packetSize     = 16
 	packetData     = 24
 	packetEther    = unix.SizeofTpacket3Hdr + 2
-	packetIndex    = unix.SizeofTpacket3Hdr + 4
-	packetKind     = unix.SizeofTpacket3Hdr + 10
 )
 
 // A ring is a socket that captures.
 type ring struct {
-	socket   int
-	memory   []byte
-	loopback map[int]bool // interfaces that show each packet when it leaves and when it comes
+	socket int
+	memory []byte
 }
 
 // live captures until ctx ends.
-func (a *assembler) live(ctx context.Context, index int) error {
-	r, err := openRing(index)
+func (a *assembler) live(ctx context.Context, index int, port uint16) error {
+	r, err := openRing(index, port)
 	if err != nil {
 		return err
 	}
 	defer r.close()
+	defer func() {
+		if s, err := unix.GetsockoptTpacketStatsV3(r.socket, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+			a.stats.Dropped = int(s.Drops)
+		}
+	}()
 	for block := 0; ctx.Err() == nil; {
 		b := r.memory[block*ringBlock : (block+1)*ringBlock]
 		status := (*uint32)(unsafe.Pointer(&b[blockStatus]))
@@ -67,26 +68,20 @@ func (a *assembler) live(ctx context.Context, index int) error {
 			}
 			continue
 		}
-		a.block(r, b)
+		a.block(b)
 		atomic.StoreUint32(status, unix.TP_STATUS_KERNEL)
 		block = (block + 1) % ringBlocks
-	}
-	if s, err := unix.GetsockoptTpacketStatsV3(r.socket, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
-		a.stats.Dropped = int(s.Drops)
 	}
 	return nil
 }
 
 // block takes the packets in a block.
-func (a *assembler) block(r *ring, b []byte) {
+func (a *assembler) block(b []byte) {
 	number := binary.NativeEndian.Uint32
 	at := number(b[blockFirst:])
 	for range number(b[blockPackets:]) {
 		h := b[at:]
 		at += number(h[packetNext:])
-		if h[packetKind] == unix.PACKET_OUTGOING && r.loopback[int(number(h[packetIndex:]))] {
-			continue // it will come in, too
-		}
 		begin := binary.NativeEndian.Uint16(h[packetData:])
 		f := frame{
 			data: h[begin:][:number(h[packetCaptured:])],
@@ -113,8 +108,9 @@ func (a *assembler) cooked(f *frame, ether uint16) bool {
 	return (ether == etherIPv4 || ether == etherIPv6) && a.internet(f, header)
 }
 
-// openRing begins to capture on the interface with that number, 0 for all.
-func openRing(index int) (r *ring, err error) {
+// openRing begins to capture on the interface with that number, 0 for all, what
+// goes over a port, 0 for everything.
+func openRing(index int, port uint16) (r *ring, err error) {
 	// It hears nothing before it is bound to an interface. Without link headers
 	// (SOCK_DGRAM) all kinds of interfaces are alike.
 	socket, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -124,18 +120,16 @@ func openRing(index int) (r *ring, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("open a packet socket: %w", err)
 	}
-	r = &ring{socket: socket, loopback: map[int]bool{}}
+	r = &ring{socket: socket}
 	defer func() {
 		if err != nil {
 			r.close()
 		}
 	}()
-	list, err := net.Interfaces()
-	if err != nil {
-		return nil, err
-	}
-	for _, i := range list {
-		r.loopback[i.Index] = i.Flags&net.FlagLoopback != 0
+	code := filter(port)
+	program := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
+	if err := unix.SetsockoptSockFprog(socket, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program); err != nil {
+		return nil, fmt.Errorf("attach the filter: %w", err)
 	}
 	if err := unix.SetsockoptInt(socket, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		return nil, fmt.Errorf("set up the packet ring: %w", err)

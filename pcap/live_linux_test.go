@@ -49,7 +49,7 @@ func TestLiveCapture(t *testing.T) {
 				}
 			}
 			go func() {
-				_, err := Live(ctx, iface, Sink{
+				_, err := Live(ctx, iface, port, Sink{
 					Data:     func(s Source, b []byte) { note(s, "%s", b) },
 					End:      func(s Source, how End) { note(s, "%v", how) },
 					Datagram: func(s Source, b []byte) { note(s, "%s", b) },
@@ -116,8 +116,80 @@ func TestLiveCapture(t *testing.T) {
 	}
 }
 
+// TestLiveOnAPort: nothing else is captured, so that it cannot take the place
+// of what is. What may be of that port is kept.
+func TestLiveOnAPort(t *testing.T) {
+	var lc net.ListenConfig
+	listen := func(network, address string) net.PacketConn {
+		ear, err := lc.ListenPacket(t.Context(), network, address)
+		if err != nil {
+			t.Skipf("SKIPPED, NOT TESTED: %v", err)
+		}
+		t.Cleanup(func() { ear.Close() })
+		return ear
+	}
+	right, other := listen("udp4", "127.0.0.1:0"), listen("udp4", "127.0.0.1:0")
+	port := uint16(right.LocalAddr().(*net.UDPAddr).Port)
+	right6 := listen("udp6", fmt.Sprintf("[::1]:%d", port))
+	said := []struct {
+		from, to net.PacketConn
+		text     string
+		heard    bool
+	}{
+		{other, right, "to the port", true},
+		{right, other, "from the port", true},
+		{listen("udp6", "[::1]:0"), right6, "to the port over IPv6", true},
+		{right6, listen("udp6", "[::1]:0"), "from the port over IPv6", true},
+		{other, right, strings.Repeat("long ", 2000), true}, // in fragments, where the interface has a small MTU
+		{other, other, "elsewhere", false},
+		{listen("udp6", "[::1]:0"), listen("udp6", "[::1]:0"), "elsewhere over IPv6", false},
+		{right, right, "the end", true},
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	heard, done := make(chan string, 10_000), make(chan error, 1)
+	go func() {
+		_, err := Live(ctx, "lo", port, Sink{Datagram: func(_ Source, b []byte) { heard <- string(b) }})
+		done <- err
+	}()
+	for begun := false; !begun; {
+		_, _ = right.WriteTo([]byte("knock"), right.LocalAddr())
+		select {
+		case err := <-done:
+			if errors.Is(err, ErrPrivilege) {
+				t.Skipf("SKIPPED, NOT TESTED: %v", err)
+			}
+			t.Fatal(err)
+		case <-heard:
+			begun = true
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	for _, s := range said {
+		if _, err := s.from.WriteTo([]byte(s.text), s.to.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range said {
+		if !s.heard {
+			continue
+		}
+		got := "knock"
+		for got == "knock" {
+			select {
+			case got = <-heard:
+			case <-ctx.Done():
+				t.Fatalf("heard nothing, not %.30q", s.text)
+			}
+		}
+		if got != s.text {
+			t.Errorf("heard %.30q, not %.30q", got, s.text)
+		}
+	}
+}
+
 func TestLiveNowhere(t *testing.T) {
-	_, err := Live(t.Context(), "chat0", Sink{})
+	_, err := Live(t.Context(), "chat0", 0, Sink{})
 	if !errors.Is(err, ErrInterface) || !strings.HasPrefix(err.Error(), "capture on chat0: no packets can be captured there: there is no such network interface; there are any, lo") {
 		t.Error(err)
 	}
@@ -127,12 +199,12 @@ func TestLiveNowhere(t *testing.T) {
 func TestLiveWithoutPrivilege(t *testing.T) {
 	const inside = "CHATPROBE_TEST_WITHOUT_PRIVILEGE"
 	if os.Getenv(inside) != "" {
-		_, err := Live(t.Context(), "lo", Sink{})
+		_, err := Live(t.Context(), "lo", 0, Sink{})
 		fmt.Println(err)
 		return
 	}
 	if os.Getuid() != 0 {
-		if _, err := Live(expired(t), "lo", Sink{}); err != nil && !errors.Is(err, ErrPrivilege) {
+		if _, err := Live(expired(t), "lo", 0, Sink{}); err != nil && !errors.Is(err, ErrPrivilege) {
 			t.Error(err)
 		}
 		return
@@ -172,7 +244,7 @@ func TestLiveEnds(t *testing.T) {
 	}
 	before := sockets()
 	for range 20 {
-		stats, err := Live(expired(t), "lo", Sink{})
+		stats, err := Live(expired(t), "lo", 0, Sink{})
 		if errors.Is(err, ErrPrivilege) {
 			t.Skipf("SKIPPED, NOT TESTED: %v", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chatprobe/chatprobe/internal/scenario"
+	"github.com/chatprobe/chatprobe/internal/sockets"
 	"github.com/chatprobe/chatprobe/internal/transcript"
 	"github.com/chatprobe/chatprobe/scenarios"
 )
@@ -83,7 +84,7 @@ func rightGames(t *testing.T, suite *scenario.Suite) []*game {
 		}
 	}
 	add := func(s server, c choice) {
-		s.args = append(s.args, c.args...)
+		s.args, s.busy = append(s.args, c.args...), sockets.Busy
 		if c.settings != "" {
 			s = s.with(c.settings)
 		}

@@ -36,6 +36,7 @@ type server struct {
 	args     []string // its command, with {port}
 	settings map[string]string
 	timeout  time.Duration // 0: the usual one
+	busy     func() bool   // whether to wait for longer than that; nil: never
 }
 
 // python is a server of testdata/servers. Without Python the test is skipped,
@@ -190,7 +191,7 @@ func (s server) play(ctx context.Context, suite *scenario.Suite, list []*scenari
 		Launch: func(ctx context.Context) (*engine.Target, error) { return launch(ctx, command) },
 		Config: engine.Config{
 			Settings: s.settings, Origin: transcript.Set, Timeout: s.timeout, Strict: true, Seed: 1,
-			Slots: slots, Sockets: socketTable(),
+			Slots: slots, Sockets: socketTable(), Busy: s.busy,
 		},
 	}
 	return session.Run(ctx, list)

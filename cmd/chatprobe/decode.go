@@ -113,7 +113,7 @@ func (f *decodeFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if err != nil {
 		return err
 	}
-	in, err := f.input.open(ctx, stdin, args)
+	in, err := f.input.open(ctx, stdin, args, f.port)
 	if err != nil {
 		return err
 	}
@@ -181,6 +181,9 @@ func (v *decodeView) remarks(stderr io.Writer, d *decode.Decoder, stats pcap.Sta
 		for _, line := range d.Strangers() {
 			fmt.Fprintln(stderr, line)
 		}
+	}
+	if stats.Dropped > 0 {
+		fmt.Fprintf(stderr, "%d packets came too fast to be captured; with --port N fewer are looked at\n", stats.Dropped)
 	}
 	switch {
 	case readErr != nil, v.summary && d.Messages == 0:

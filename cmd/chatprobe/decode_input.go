@@ -43,10 +43,11 @@ type packetSource struct {
 	close func() error
 }
 
-// open opens the input. What waits ends when ctx does.
-func (f *decodeInput) open(ctx context.Context, stdin io.Reader, args []string) (*packetSource, error) {
+// open opens the input; of an interface only what goes over a port, if that is
+// not 0. What waits ends when ctx does.
+func (f *decodeInput) open(ctx context.Context, stdin io.Reader, args []string, port int) (*packetSource, error) {
 	if f.iface != "" {
-		read := func(sink pcap.Sink) (pcap.Stats, error) { return pcap.Live(ctx, f.iface, sink) }
+		read := func(sink pcap.Sink) (pcap.Stats, error) { return pcap.Live(ctx, f.iface, uint16(port), sink) }
 		return &packetSource{name: f.iface, read: read, waits: true, close: func() error { return nil }}, nil
 	}
 	name := args[0]
@@ -56,6 +57,10 @@ func (f *decodeInput) open(ctx context.Context, stdin io.Reader, args []string) 
 			name: name, waits: !ok || !isRegular(file), close: func() error { return nil },
 			read: func(sink pcap.Sink) (pcap.Stats, error) { return pcap.Read(stdin, sink) },
 		}, nil
+	}
+	// To open a pipe would wait for whoever writes to it.
+	if info, err := os.Stat(name); f.follow && err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		return nil, usage("--follow-file: %s is no ordinary file; without the flag it is read until its writer closes it", name)
 	}
 	file, err := openFile(name)
 	if err != nil {
@@ -86,6 +91,9 @@ func (f *decodeInput) failed(name string, err error) error {
 		return cannot("%w. Run chatprobe with sudo, or let tcpdump capture: sudo tcpdump -i %s -U -w - | chatprobe decode -", err, f.iface)
 	case f.iface != "":
 		return usage("%w", err)
+	}
+	if name == "-" {
+		name = "standard input"
 	}
 	return usage("%s: %w", name, err)
 }

@@ -116,7 +116,8 @@ func (v *decodeView) close(name string, d *decode.Decoder, stats pcap.Stats, rea
 	}
 	capture := report.CaptureStats{
 		Packets: stats.Packets, TCP: stats.TCP, UDP: stats.UDP, Other: stats.Other, Connections: stats.Conns,
-		Repeated: stats.Repeated, Conflict: stats.Conflict, Gaps: v.gaps, Missing: stats.Missing, Strangers: d.Strangers(),
+		Repeated: stats.Repeated, Conflict: stats.Conflict, Gaps: v.gaps, Missing: stats.Missing,
+		Dropped: stats.Dropped, Strangers: d.Strangers(),
 	}
 	for _, c := range d.Choices() {
 		if c.Other != "" {

@@ -44,7 +44,7 @@ func (f *decodeFlags) writeScenario(ctx context.Context, stdin io.Reader, stdout
 	if err != nil {
 		return err
 	}
-	in, err := f.input.open(ctx, stdin, args)
+	in, err := f.input.open(ctx, stdin, args, f.port)
 	if err != nil {
 		return err
 	}

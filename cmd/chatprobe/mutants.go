@@ -56,6 +56,15 @@ Exit status: 0 all are caught, 1 some survived or a list is wrong, 2 wrong usage
   chatprobe mutants lines --only 'drop/*' --format csv
   chatprobe mutants ./mysuite -- python3 server.py {port}`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			flags := cmd.Flags()
+			switch {
+			case f.most < 0:
+				return usage("--most must not be less than 0")
+			case flags.Changed("jobs") && f.jobs < 1:
+				return usage("--jobs must be at least 1")
+			case f.client && !flags.Changed("most"):
+				f.most = clientMost
+			}
 			names, command := args, []string(nil)
 			if at := cmd.ArgsLenAtDash(); at >= 0 {
 				names, command = args[:at], args[at:]
@@ -77,7 +86,7 @@ Exit status: 0 all are caught, 1 some survived or a list is wrong, 2 wrong usage
 	flags.StringArrayVar(&f.set, "set", nil, "say which choice the server made, as `NAME=VALUE` (may be repeated)")
 	flags.DurationVar(&f.timeout, "timeout", 250*time.Millisecond, "how long an expected message may take")
 	flags.IntVar(&f.jobs, "jobs", 0, "how many scenarios to play at once (default: depends on processors and target)")
-	flags.IntVar(&f.most, "most", 24, "play a mutant in no more than `N` scenarios, unless these do not catch it; 0 means in all")
+	flags.IntVar(&f.most, "most", 24, "play a mutant in no more than `N` scenarios, unless these do not catch it; 0 means in all (with --client 8)")
 	f.level, f.repeat, f.isolate, f.ready = "may", 1, perScenario, 10*time.Second
 	return cmd
 }
@@ -107,6 +116,9 @@ func (f *mutantsFlags) run(ctx context.Context, stdout, stderr io.Writer, names,
 		}
 		s.Scenarios = slices.DeleteFunc(s.Scenarios, func(sc *scenario.Scenario) bool { return sc.TestsClient != f.client })
 	}
+	if err := f.checkSelected(suites); err != nil {
+		return err
+	}
 	if f.jobs == 0 && command == nil {
 		f.jobs = 64 * runtime.NumCPU() // most of them wait in vain
 	}
@@ -123,6 +135,9 @@ func (f *mutantsFlags) run(ctx context.Context, stdout, stderr io.Writer, names,
 	for i := range p.parts {
 		table, err := f.try(ctx, stderr, p, &p.parts[i], equivalents[p.parts[i].suite])
 		if err != nil {
+			if len(tables) > 0 {
+				_ = f.write(stdout, tables) // what is done is shown
+			}
 			return err
 		}
 		if len(table.Mutants) == 0 {
@@ -140,6 +155,25 @@ func (f *mutantsFlags) run(ctx context.Context, stdout, stderr io.Writer, names,
 	return nil
 }
 
+// checkSelected finds out that no scenario is left to be played.
+func (f *mutantsFlags) checkSelected(suites []*scenario.Suite) error {
+	for _, s := range suites {
+		list, err := f.selected(s)
+		if err != nil || len(list) > 0 {
+			return err
+		}
+	}
+	about := "servers, and --client is not given"
+	if f.client {
+		about = "client programs, and --client is given"
+	}
+	what := "no scenario"
+	if len(f.scenarios) > 0 {
+		what = "no scenario that matches --scenario " + strings.Join(f.scenarios, " ")
+	}
+	return usage("%s is about %s", what, about)
+}
+
 // try tries the mutants of one suite.
 func (f *mutantsFlags) try(ctx context.Context, stderr io.Writer, p *plan, part *part, equivalents map[string]string) (*transcript.MutantTable, error) {
 	config := part.config
@@ -149,8 +183,11 @@ func (f *mutantsFlags) try(ctx context.Context, stderr io.Writer, p *plan, part 
 		}
 	}
 	trial := mutant.Trial{
-		Suite: part.suite, Scenarios: part.scenarios, Launch: part.launch, Config: config, Equivalents: equivalents,
+		Suite: part.suite, Scenarios: part.scenarios, Launch: part.launch, Program: part.program, Config: config, Equivalents: equivalents,
 		AtOnce: 8 * runtime.NumCPU(), Most: f.most,
+	}
+	if f.client {
+		trial.AtOnce = cap(config.Slots)
 	}
 	if len(f.only) > 0 {
 		trial.Only = func(name string) bool {
@@ -164,25 +201,22 @@ func (f *mutantsFlags) try(ctx context.Context, stderr io.Writer, p *plan, part 
 	if isTerminal(stderr) {
 		trial.Done = func(tried, all int) {
 			fmt.Fprintf(stderr, "\r%s: %d of %d mutants\x1b[K", part.suite.Name, tried, all)
-			if tried == all {
-				fmt.Fprint(stderr, "\r\x1b[K")
-			}
 		}
+		defer fmt.Fprint(stderr, "\r\x1b[K")
 	}
-	run := trial.Run
-	if f.client {
-		run = func(ctx context.Context) (*transcript.MutantTable, error) { return f.tryClient(ctx, trial, part) }
-	}
-	table, err := run(ctx)
+	table, err := trial.Run(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return nil, &exitError{code: exitInterrupted}
+		return nil, &exitError{exitInterrupted, fmt.Errorf("interrupted before all mutants of %s were tried", part.suite.Name)}
 	case err != nil:
 		return nil, cannot("%w", err)
 	}
 	table.Target = p.target
 	if f.scenarios != nil {
-		table.Useless, table.Stale = nil, nil // other scenarios may say otherwise
+		table.Useless = nil // other scenarios may say otherwise
+		table.Stale = slices.DeleteFunc(table.Stale, func(name string) bool {
+			return !slices.ContainsFunc(table.Mutants, func(m transcript.Mutant) bool { return m.Name == name })
+		})
 	}
 	return table, nil
 }
@@ -234,7 +268,7 @@ func readEquivalents(name string, ofClient bool) (map[string]string, error) {
 	}
 	list, err := mutant.ReadEquivalents(fsys, file)
 	if err != nil {
-		return nil, usage("%w", err)
+		return nil, usage("%s: %w", name, err)
 	}
 	return list, nil
 }

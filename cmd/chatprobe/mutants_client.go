@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"maps"
 
 	"github.com/chatprobe/chatprobe/internal/builtin"
-	"github.com/chatprobe/chatprobe/internal/mutant"
 	"github.com/chatprobe/chatprobe/internal/scenario"
 	"github.com/chatprobe/chatprobe/internal/transcript"
 )
@@ -28,11 +26,4 @@ func (p *plan) builtinClient(s *scenario.Suite) (part, error) {
 	config.Trusted, config.Origin = true, transcript.Declared
 	config.Told, config.NoTerminal = b.Told, true
 	return part{program: b.Launch, config: config}, nil
-}
-
-// tryClient tries mutants of a client program, as far as trial says how.
-func (f *mutantsFlags) tryClient(ctx context.Context, trial mutant.Trial, part *part) (*transcript.MutantTable, error) {
-	trial.AtOnce = cap(trial.Config.Slots)
-	trial.Most = min(trial.Most, clientMost)
-	return mutant.ClientTrial{Trial: trial, Program: part.program}.Run(ctx)
 }

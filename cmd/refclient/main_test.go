@@ -86,7 +86,7 @@ func listen(t *testing.T, serve func(net.Conn)) (port string) {
 			}
 			go func() {
 				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(10 * time.Second))
+				conn.SetDeadline(time.Now().Add(within))
 				serve(conn)
 			}()
 		}

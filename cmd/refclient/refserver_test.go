@@ -194,9 +194,12 @@ func (r roster) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// within is how long a test waits for something before it fails.
+const within = 30 * time.Second
+
 func (r roster) shows(t *testing.T, user string) {
 	t.Helper()
-	for deadline := time.After(5 * time.Second); ; {
+	for deadline := time.After(within); ; {
 		select {
 		case list := <-r:
 			if strings.Contains(list, user) {
@@ -246,7 +249,7 @@ func (p *program) next(t *testing.T) string {
 	select {
 	case line := <-p.lines:
 		return line
-	case <-time.After(5 * time.Second):
+	case <-time.After(within):
 		t.Fatal("the client shows nothing more")
 		return ""
 	}
@@ -267,7 +270,7 @@ func (p *program) ends(t *testing.T, want int) {
 		if got != want {
 			t.Errorf("exit code %d, want %d; %s", got, want, p.err.String())
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(within):
 		t.Fatal("the client goes on")
 	}
 	p.typing.Close()

@@ -56,9 +56,10 @@ type Capture struct {
 // A packet is what one packet adds to a conversation.
 type packet struct {
 	pcap.Source
-	what kind
-	data []byte
-	how  pcap.End
+	what    kind
+	data    []byte
+	missing int // bytes
+	how     pcap.End
 }
 
 type kind int
@@ -147,7 +148,7 @@ func (c *Capture) Sink() pcap.Sink {
 		inner.Data(s, b)
 	}
 	sink.Gap = func(s pcap.Source, n int) {
-		c.keep(packet{Source: s, what: bytesMissing})
+		c.keep(packet{Source: s, what: bytesMissing, missing: n})
 		inner.Gap(s, n)
 	}
 	sink.End = func(s pcap.Source, how pcap.End) {

@@ -309,6 +309,98 @@ func TestCaptureThatBeginsInTheMiddle(t *testing.T) {
 	load(t, "framed", got)
 }
 
+// Two who log in one right after the other into an empty room settle with each
+// other, and neither is first: what the first hears of the second would be luck.
+func TestFirstInTheRoomIsThereBeforeTheSecond(t *testing.T) {
+	const withBlank = "f g" // no name for clients:
+	k := newTape()
+	k.opens(alice)
+	k.says(alice, frame(withBlank, ""))
+	k.waits(time.Second)
+	k.opens(bob)
+	k.says(bob, frame("bob", ""))
+	k.hears(frame("server", "bob has joined"), alice)
+	k.waits(time.Second)
+	k.closes(alice)
+	k.hears(frame("server", withBlank+" has left"), bob)
+	k.closes(bob)
+	k.waits(time.Second)
+	k.opens(carol)
+	k.says(carol, frame("carol", ""))
+	k.waits(time.Second)
+	k.opens(dave)
+	k.says(dave, frame("dave", ""))
+	k.hears(frame("server", "dave has joined"), carol)
+	k.waits(time.Second)
+	got, err := write(t, "chat.pcap", k.capture(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	load(t, "framed", got)
+	for _, want := range []string{
+		"      - alice does: login\n        as: f g\n      - alice stays connected:\n      - bob does: login\n",
+		"      - carol does: login\n      - carol stays connected:\n      - dave does: login\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
+func TestWhoMissesBytesInTheCaptureClaimsNothing(t *testing.T) {
+	k := room()
+	k.opens(carol)
+	k.says(carol, frame("carol", ""))
+	k.hears(frame("server", "carol has joined"), alice, bob)
+	text := frame("alice", "one")
+	k.says(alice, text)
+	k.hears(text, carol)
+	k.lines[bob].Cut(k.at(), false, int64(len(text)))
+	k.waits(time.Second)
+	k.closes(carol)
+	got, err := write(t, "chat.pcap", k.capture(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	load(t, "framed", got)
+	for _, want := range []string{
+		"# Some of what bob received is missing in the capture. What came behind that is left out.\n",
+		"- carol receives: {hear: {user: $alice, text: one}}\n",
+		"- alice, carol receive no: {hear: {user: $alice}}\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
+func TestWhoCameWhileSomethingWasSaidNeedNotMissIt(t *testing.T) {
+	k := room()
+	k.opens(carol)
+	k.says(carol, frame("carol", ""))
+	k.says(alice, frame("alice", "one"))
+	k.hears(frame("alice", "one"), bob) // the server had not yet dealt with carol
+	k.hears(frame("server", "carol has joined"), alice, bob)
+	k.waits(time.Second)
+	k.says(bob, frame("bob", "two"))
+	k.hears(frame("bob", "two"), alice, carol)
+	k.waits(time.Second)
+	k.closes(carol)
+	got, err := write(t, "chat.pcap", k.capture(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	load(t, "framed", got)
+	for _, want := range []string{
+		"- alice, bob receive no: {hear: {user: $alice}}\n",
+		"- alice, bob, carol receive no: {hear: {user: $bob}}\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
 func TestDatagrams(t *testing.T) {
 	k := newTape()
 	say := func(from int, text string) { k.w.Datagram(k.at(), end(from), server, []byte(text)) }
@@ -349,6 +441,14 @@ func TestRefusals(t *testing.T) {
 			k.says(dave, frame("dave", ""), frame("dave", "elsewhere"))
 			return k
 		}, "servers on ports 4445 and 5000"},
+		{"a client's bytes are missing", func() *tape {
+			k := room()
+			k.says(alice, frame("alice", "one"))
+			k.hears(frame("alice", "one"), bob)
+			k.lines[alice].Cut(k.at(), true, 20)
+			k.hears(frame("alice", "what was this?"), bob)
+			return k
+		}, "bytes of 127.0.0.1:50001 are missing in the capture (20)"},
 		{"too long", func() *tape {
 			k := room()
 			for range 3000 {

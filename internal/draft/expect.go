@@ -191,7 +191,7 @@ func (s *script) claimSilence() {
 	for _, k := range s.kinds[:min(len(s.kinds), maxClaims)] {
 		st, p := &step{verb: "receives no", what: k.text}, s.proofOf(k)
 		for _, a := range there {
-			if s.isProved(a, p) {
+			if s.isProved(a, p) && !s.cameAsIsSaid(a, k, p) {
 				st.who = append(st.who, a)
 			}
 		}
@@ -246,7 +246,7 @@ func (s *script) proofOf(k relayed) proof {
 // kind of messages than there are steps for: it heard what others heard last,
 // or something after somebody had spoken later, or nothing for a while.
 func (s *script) isProved(a *actor, p proof) bool {
-	if p.open[a] || p.missed(a) {
+	if p.open[a] || p.missed(a) || slices.ContainsFunc(a.talks, func(t *talk) bool { return t.heard.bad }) {
 		return false
 	}
 	if p.said < p.heard && (p.last[a] == p.most || s.lastHeard(a) > p.later) {
@@ -268,6 +268,26 @@ func (p proof) missed(a *actor) bool {
 	}
 	for o := range p.all {
 		if n := since(a); n > 0 && n < since(o) {
+			return true
+		}
+	}
+	return false
+}
+
+// cameAsIsSaid says that a client hears none of what others hear shortly after
+// its login, before it hears anything: another time the server may have let it
+// in before that was said.
+func (s *script) cameAsIsSaid(a *actor, k relayed, p proof) bool {
+	own, got := a.known && k.args[userParam] == any(a.wire), p.all[a]
+	if own || a.entered < 0 || len(got) > 0 && got[len(got)-1] > a.entered {
+		return false
+	}
+	came := s.rec.events[a.entered].time
+	for i := a.entered + 1; i < len(s.rec.events); i++ {
+		switch e := &s.rec.events[i]; {
+		case e.time.Sub(came) >= silentTime || e.what == heard && e.talk.actor == a:
+			return false
+		case e.what == heard && slices.Contains(p.all[e.talk.actor], i):
 			return true
 		}
 	}

@@ -188,8 +188,27 @@ func (s *script) logsIn(t *talk, i, n int) {
 			}
 		}
 	}
+	s.flush()
+	s.firstSettles(a)
 	s.act(st)
 	a.now, a.gone = t, false
+}
+
+// firstSettles has who came into an empty room be there before a newcomer is.
+// Two logins in a row would settle with each other, in any order.
+func (s *script) firstSettles(newcomer *actor) {
+	fence := s.suite.Fence
+	if len(s.steps) == 0 || fence == nil || fence.Question != nil || s.codec.IsDatagram(wire.Client) {
+		return
+	}
+	last := s.steps[len(s.steps)-1]
+	first := last.who[0]
+	isThere := func(a *actor) bool {
+		return a != newcomer && a != first && a.room && a.now != nil && !a.now.half
+	}
+	if last.verb == "does" && first != newcomer && first.room && !slices.ContainsFunc(s.actors, isThere) {
+		s.act(step{who: []*actor{first}, verb: "stays connected"})
+	}
 }
 
 // owner is who has had a name before, or nil.

@@ -67,6 +67,11 @@ func (s *script) write() {
 	}
 	s.flush()
 	s.claimSilence()
+	for _, t := range s.rec.talks {
+		if t.heard.torn {
+			s.remark("Some of what " + t.actor.name + " received is missing in the capture. What came behind that is left out.")
+		}
+	}
 }
 
 // happens makes of event i what belongs into the play.

@@ -28,7 +28,7 @@ type talk struct {
 	burst     map[int]int   // which burst the segment of an event belongs to
 	logins    map[int]login // what begins with a burst, as far as it was looked at
 
-	lost    bool    // bytes of the client are missing
+	lost    int     // bytes of the client that the capture does not have
 	over    [2]bool // which sides have ended, the client's and the server's
 	half    bool    // the client closed its side and heard more
 	dropped bool    // what it is about is left to another
@@ -55,6 +55,7 @@ type stream struct {
 	events   []int // and the event of each
 	messages int
 	bad      bool // nothing more can be read
+	torn     bool // because the capture does not have all of it
 	read     int  // bytes that were messages
 }
 
@@ -216,15 +217,15 @@ func (r *record) add(t *talk, p packet, fromClient bool) {
 	e := event{talk: t, time: p.Time}
 	switch {
 	case p.what == bytesMissing && fromClient:
-		t.lost = true
+		t.lost += p.missing
 		return
 	case p.what == bytesMissing:
-		t.heard.bad = true
+		t.heard.bad, t.heard.torn = true, true
 		return
 	case p.what == ended:
 		r.end(t, p, e)
 		return
-	case fromClient && t.lost, len(p.data) == 0:
+	case len(p.data) == 0:
 		return
 	case fromClient:
 		e.what, e.from = said, len(t.said.data)

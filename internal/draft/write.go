@@ -36,6 +36,10 @@ func (c *Capture) Write(w io.Writer, suites []*scenario.Suite, about About) erro
 		return err
 	}
 	rec := c.record(with)
+	if i := slices.IndexFunc(rec.talks, func(t *talk) bool { return t.lost > 0 }); i >= 0 {
+		return refuse("bytes of %s are missing in the capture (%d), so nobody knows what it did; capture again, and whole packets: "+
+			"tcpdump -s 0 -B 16384", rec.talks[i].client, rec.talks[i].lost)
+	}
 	s := &script{
 		rec: rec, codec: rec.codec, suite: suiteOf(suites, rec.codec),
 		spoken: map[string][]int{}, skip: map[int]bool{}, unsure: map[*talk]bool{}, open: map[int]bool{},

@@ -95,7 +95,7 @@ func TestUnsettled(t *testing.T) {
 		"resets all": {rules{serve: func(r *room, c *pipeConn) { c.Reset() }}, "~the server reset the connection of "},
 		"exits": {rules{process: true, joined: func(r *room, m *member) {
 			if m.name == "bob" {
-				r.work.Go(func() { r.exit("exited with status 1") })
+				r.end("exited with status 1")
 			}
 		}}, "the program exited with status 1"},
 	} {

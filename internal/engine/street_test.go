@@ -21,14 +21,18 @@ func (r *room) target() *Target {
 // exit ends the server as if its program had ended.
 func (r *room) exit(how string) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.end(how)
+}
+
+// end is exit for those who hold r.mu: nothing is served after it.
+func (r *room) end(how string) {
 	r.how = how
-	notify := r.notify
 	for _, c := range r.conns {
 		_ = c.Close()
 	}
-	r.mu.Unlock()
-	if notify != nil {
-		notify()
+	if r.notify != nil {
+		r.notify()
 	}
 }
 

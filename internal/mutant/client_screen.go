@@ -3,6 +3,7 @@ package mutant
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/chatprobe/chatprobe/internal/engine"
 )
@@ -24,9 +25,13 @@ func (v *visit) release() {
 	v.held = nil
 }
 
+// lineWait is how long a line on a terminal may take to end: the terminal gives
+// its end by itself, soon after the rest.
+const lineWait = 20 * time.Millisecond
+
 // update reads what the program has printed, and whether it has ended. A line
-// is looked at when it has ended; what a program draws on a terminal, at once.
-// mu is held.
+// is looked at when it has ended; what a program draws on a terminal, when no
+// end comes. mu is held.
 func (v *visit) update() {
 	if v.program == nil {
 		return
@@ -43,7 +48,12 @@ func (v *visit) update() {
 		v.printed(string(v.begun[:at]))
 		v.begun = v.begun[at+1:]
 	}
-	if len(v.begun) > 0 && (v.shows == nil || v.program.TerminalChanged != nil || ended) {
+	if len(v.begun) > 0 && len(text) > 0 && v.shows != nil && v.program.TerminalChanged != nil {
+		v.grew = time.Now()
+		time.AfterFunc(lineWait, v.changed)
+	}
+	drawn := v.program.TerminalChanged != nil && time.Since(v.grew) >= lineWait
+	if len(v.begun) > 0 && (v.shows == nil || drawn || ended) {
 		v.output = append(v.output, v.begun...)
 		v.screen.Write(v.begun)
 		v.begun = nil

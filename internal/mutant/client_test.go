@@ -18,7 +18,7 @@ import (
 )
 
 // clientTrial is what tries mutants of the built-in client of a protocol.
-func clientTrial(t *testing.T, name string) mutant.ClientTrial {
+func clientTrial(t *testing.T, name string) mutant.Trial {
 	t.Helper()
 	suite, err := scenario.Load(scenarios.Files, name, scenarios.Files)
 	if err != nil {
@@ -33,20 +33,17 @@ func clientTrial(t *testing.T, name string) mutant.ClientTrial {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mutant.ClientTrial{
-		Trial: mutant.Trial{
-			Suite: suite, Scenarios: suite.Scenarios, Equivalents: equivalents, Most: 8, AtOnce: 64 * runtime.NumCPU(),
-			Config: engine.Config{
-				Settings: b.Settings, Told: b.Told, NoTerminal: true, Trusted: true, Seed: 1, Timeout: 250 * time.Millisecond,
-				Slots: make(chan struct{}, 64*runtime.NumCPU()),
-			},
+	return mutant.Trial{
+		Suite: suite, Scenarios: suite.Scenarios, Program: b.Launch, Equivalents: equivalents, Most: 8, AtOnce: 64 * runtime.NumCPU(),
+		Config: engine.Config{
+			Settings: b.Settings, Told: b.Told, NoTerminal: true, Trusted: true, Seed: 1, Timeout: 250 * time.Millisecond,
+			Slots: make(chan struct{}, 64*runtime.NumCPU()),
 		},
-		Program: b.Launch,
 	}
 }
 
 // play plays all scenarios with a program, and names those that end in a way.
-func play(t *testing.T, trial mutant.ClientTrial, launch engine.ProgramLaunch, end transcript.Verdict, timeout time.Duration) []string {
+func play(t *testing.T, trial mutant.Trial, launch engine.ProgramLaunch, end transcript.Verdict, timeout time.Duration) []string {
 	t.Helper()
 	config := trial.Config
 	config.Timeout, config.Slots = timeout, make(chan struct{}, 16)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/chatprobe/chatprobe/internal/engine"
 	"github.com/chatprobe/chatprobe/internal/screen"
@@ -31,6 +32,7 @@ type visit struct {
 	keys   []key      // are to be typed next
 	read   int64      // of what the program has printed
 	begun  []byte     // a line that it has not ended
+	grew   time.Time  // when that last became longer
 	output []byte     // what it seems to have printed
 	screen *screen.Screen
 	held   []string // lines that an operator keeps back

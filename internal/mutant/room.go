@@ -24,6 +24,8 @@ type room struct {
 	// isShadow says that this is one of them.
 	shadows  []*room
 	isShadow bool
+	// endsByReset says that a reset is the end of the play.
+	endsByReset bool
 
 	mu      sync.Mutex
 	changed sync.Cond // on mu: broadcast whenever anything is different

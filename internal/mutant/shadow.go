@@ -15,15 +15,16 @@ import (
 // it is only counted.
 
 // watched gives servers as launch does, and has occasions count for each
-// mutant whether it would have been wrong.
-func watched(launch engine.Launch, codec *wire.Codec, mutants []Mutant, occasions []atomic.Int64) engine.Launch {
+// mutant whether it would have been wrong. Where no client resets its
+// connection, a reset is the end of the play, and no occasion.
+func watched(launch engine.Launch, codec *wire.Codec, mutants []Mutant, occasions []atomic.Int64, hasReset bool) engine.Launch {
 	return func(ctx context.Context) (*engine.Target, error) {
 		t, err := launch(ctx)
 		if err != nil {
 			return nil, err
 		}
 		r := newRoom(t, codec)
-		r.occasions = new(atomic.Int64)
+		r.occasions, r.endsByReset = new(atomic.Int64), !hasReset
 		for i, m := range mutants {
 			s := newRoom(t, codec)
 			s.isShadow, s.occasions = true, &occasions[i]
@@ -45,6 +46,9 @@ func (r *room) cast(l *link, see func(s *room, l *link)) {
 }
 
 func (r *room) castLeaving(l *link, how departure) {
+	if how == resets && r.endsByReset {
+		return
+	}
 	r.cast(l, func(s *room, l *link) {
 		if s.leaves != nil {
 			s.leaves(l, how)

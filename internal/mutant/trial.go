@@ -23,11 +23,14 @@ const slowPause = 10 * time.Millisecond
 // which must pass them.
 const calm = 4
 
-// A Trial plays a suite against mutants of a correct server.
+// A Trial plays a suite against mutants of a correct server or client program.
 type Trial struct {
 	Suite     *scenario.Suite
 	Scenarios []*scenario.Scenario // of the suite
 	Launch    engine.Launch        // the correct server
+	// Program is the correct client program, where mutants are made of that one.
+	// Launch is not used then.
+	Program engine.ProgramLaunch
 	// Config is how it is judged; its settings are complete.
 	Config engine.Config
 	// Equivalents says of mutants by name why they are correct too.
@@ -47,48 +50,93 @@ type Trial struct {
 	Done func(tried, all int)
 }
 
-// Run plays. It is an error if the server as it is does not pass everything:
-// nothing can be said about mutants of a wrong server.
+// A stock is a correct program that mutants are made of, and how they are tried.
+type stock struct {
+	of wire.Side
+	// asItIs counts what is said, and mutants are those that this makes.
+	asItIs  *engine.Session
+	mutants func() []candidate
+	// watch plays a scenario with the program as it is, and has seen count for
+	// each mutant whether it would have been wrong. atOnce is how many play at
+	// the same time, and took, unless nil, is told how long the longest did.
+	watch  func(sc *scenario.Scenario, seen []atomic.Int64) *engine.Session
+	atOnce int
+	took   func(longest time.Duration)
+	try    func(ctx context.Context, c candidate) (transcript.Mutant, error)
+	// degenerates speak no protocol at all.
+	degenerates []candidate
+}
+
+// Run plays. It is an error if the program as it is does not pass everything:
+// nothing can be said about mutants of a wrong one.
 func (t Trial) Run(ctx context.Context) (*transcript.MutantTable, error) {
 	began := time.Now()
 	codec, err := t.codec()
 	if err != nil {
 		return nil, err
 	}
-	var census Census
-	_, runs := t.patient(census.Count(t.Launch, codec)).Run(ctx, t.Scenarios)
-	list, err := passed(t.Scenarios, runs)
+	s := t.servers(codec)
+	if t.Program != nil {
+		s = t.clients(codec)
+	}
+	_, runs := s.asItIs.Run(ctx, t.Scenarios)
+	list, err := passed(s.of, t.Scenarios, runs)
 	if err != nil || ctx.Err() != nil {
 		return nil, orEnded(ctx, err)
 	}
-	mutants := All(t.Suite, codec, &census)
-	var candidates []candidate
-	for _, m := range mutants {
-		candidates = append(candidates, candidate{
-			name: m.Name, about: m.About, optional: m.optional,
-			session: func() *engine.Session { return t.session(m.Breed(t.Launch, codec)) },
-		})
-	}
-	table := t.table(wire.Server, candidates, list)
-	if t.Only != nil {
-		mutants = slices.DeleteFunc(mutants, func(m Mutant) bool { return !t.Only(m.Name) })
-		candidates = slices.DeleteFunc(candidates, func(c candidate) bool { return !t.Only(c.name) })
-	}
-	if err := t.occasions(ctx, mutants, candidates, codec, list); err != nil || ctx.Err() != nil {
+	candidates := s.mutants()
+	if err := s.occasions(ctx, candidates, list); err != nil || ctx.Err() != nil {
 		return nil, orEnded(ctx, err)
 	}
 	candidates = slices.DeleteFunc(candidates, candidate.isBesides)
-	if err := t.tryAll(ctx, table, candidates, t.try); err != nil {
+	table := t.table(s.of, candidates, list)
+	if t.Only != nil {
+		candidates = slices.DeleteFunc(candidates, func(c candidate) bool { return !t.Only(c.name) })
+	}
+	if err := t.tryAll(ctx, table, candidates, s.try); err != nil {
 		return nil, orEnded(ctx, err)
 	}
 	if t.Only == nil {
-		for _, d := range Degenerates() {
-			t.tryDegenerate(ctx, table, d.Name, d.About, t.session(d.Launch(t.Suite.Protocol.Transport)), list)
+		for _, d := range s.degenerates {
+			_, runs := d.session().Run(ctx, list)
+			passes := caught(list, runs, transcript.Pass)
+			table.Degenerates = append(table.Degenerates, transcript.Degenerate{Name: d.name, About: d.about, Passed: passes})
 		}
 		t.findUseless(ctx, table, candidates, list)
 	}
 	table.Seconds = time.Since(began).Seconds()
 	return table, ctx.Err()
+}
+
+// servers has mutants made of the server.
+func (t Trial) servers(codec *wire.Codec) stock {
+	var census Census
+	var mutants []Mutant
+	s := stock{of: wire.Server, asItIs: t.patient(census.Count(t.Launch, codec)), atOnce: calm, try: t.try}
+	s.mutants = func() (list []candidate) {
+		mutants = All(t.Suite, codec, &census)
+		for _, m := range mutants {
+			breed := func() *engine.Session { return t.session(m.Breed(t.Launch, codec)) }
+			list = append(list, candidate{name: m.Name, about: m.About, optional: m.optional, session: breed})
+		}
+		return list
+	}
+	s.watch = func(sc *scenario.Scenario, seen []atomic.Int64) *engine.Session {
+		return t.patient(watched(t.Launch, codec, mutants, seen, hasReset(sc)))
+	}
+	for _, d := range Degenerates() {
+		launch := func() *engine.Session { return t.session(d.Launch(t.Suite.Protocol.Transport)) }
+		s.degenerates = append(s.degenerates, candidate{name: d.Name, about: d.About, session: launch})
+	}
+	return s
+}
+
+// hasReset says that a client resets its connection in the scenario.
+func hasReset(sc *scenario.Scenario) bool {
+	return slices.ContainsFunc(sc.Steps, func(step *scenario.Step) bool {
+		_, ok := step.Do.(scenario.Reset)
+		return ok
+	})
 }
 
 func orEnded(ctx context.Context, err error) error {
@@ -148,33 +196,27 @@ type chance struct {
 }
 
 // occasions finds the scenarios that give each mutant the occasion to be wrong.
-func (t Trial) occasions(ctx context.Context, mutants []Mutant, candidates []candidate, codec *wire.Codec, list []*scenario.Scenario) error {
+func (s stock) occasions(ctx context.Context, candidates []candidate, list []*scenario.Scenario) error {
 	seen := make([][]atomic.Int64, len(list))
+	var longest float64
 	var failed error
 	var mu sync.Mutex
 	var work sync.WaitGroup
-	turns := make(chan struct{}, calm)
+	turns := make(chan struct{}, max(s.atOnce, 1))
 	for i, sc := range list {
-		seen[i] = make([]atomic.Int64, len(mutants))
+		seen[i] = make([]atomic.Int64, len(candidates))
 		turns <- struct{}{}
 		work.Go(func() {
 			defer func() { <-turns }()
-			_, runs := t.patient(watched(t.Launch, codec, mutants, seen[i])).Run(ctx, []*scenario.Scenario{sc})
-			if _, err := passed([]*scenario.Scenario{sc}, runs); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				failed = cmp.Or(failed, err)
-			}
+			one := []*scenario.Scenario{sc}
+			_, runs := s.watch(sc, seen[i]).Run(ctx, one)
+			_, err := passed(s.of, one, runs)
+			mu.Lock()
+			defer mu.Unlock()
+			longest, failed = max(longest, runs[0].Seconds), cmp.Or(failed, err)
 		})
 	}
 	work.Wait()
-	giveChances(candidates, list, seen)
-	return failed
-}
-
-// giveChances fills in the chances of mutants. seen says for each scenario how
-// often each of them would have been wrong in it.
-func giveChances(candidates []candidate, list []*scenario.Scenario, seen [][]atomic.Int64) {
 	for i, sc := range list {
 		crowd := 0
 		for j := range candidates {
@@ -191,6 +233,10 @@ func giveChances(candidates []candidate, list []*scenario.Scenario, seen [][]ato
 	for _, c := range candidates {
 		slices.SortStableFunc(c.chances, func(a, b chance) int { return a.crowd - b.crowd })
 	}
+	if s.took != nil {
+		s.took(time.Duration(longest * float64(time.Second)))
+	}
+	return failed
 }
 
 // patient is a session that never fails because the machine has other things
@@ -294,12 +340,6 @@ func caught(list []*scenario.Scenario, runs []transcript.Run, v transcript.Verdi
 	return names
 }
 
-// tryDegenerate adds what a program passes that speaks no protocol.
-func (t Trial) tryDegenerate(ctx context.Context, table *transcript.MutantTable, name, about string, session *engine.Session, list []*scenario.Scenario) {
-	_, runs := session.Run(ctx, list)
-	table.Degenerates = append(table.Degenerates, transcript.Degenerate{Name: name, About: about, Passed: caught(list, runs, transcript.Pass)})
-}
-
 // table is one that nothing has been tried for yet. It names what is said to be
 // equivalent and is no mutant.
 func (t Trial) table(of wire.Side, candidates []candidate, list []*scenario.Scenario) *transcript.MutantTable {
@@ -354,8 +394,8 @@ func (t Trial) findUseless(ctx context.Context, table *transcript.MutantTable, c
 	}
 }
 
-// passed are the scenarios that say something about the server.
-func passed(list []*scenario.Scenario, runs []transcript.Run) ([]*scenario.Scenario, error) {
+// passed are the scenarios that say something about the program.
+func passed(of wire.Side, list []*scenario.Scenario, runs []transcript.Run) ([]*scenario.Scenario, error) {
 	var good []*scenario.Scenario
 	for i, run := range runs {
 		switch run.Verdict {
@@ -363,7 +403,7 @@ func passed(list []*scenario.Scenario, runs []transcript.Run) ([]*scenario.Scena
 			good = append(good, list[i])
 		case transcript.Skip:
 		default:
-			return nil, fmt.Errorf("%s does not pass with the server as it is (%s): mutants are made of correct servers", list[i].Name, run.Reason)
+			return nil, fmt.Errorf("%s does not pass with the %s as it is (%s): mutants are made of correct %[2]ss", list[i].Name, of, run.Reason)
 		}
 	}
 	return good, nil

@@ -174,6 +174,27 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestEndOfPlayIsNoOccasion: that all connections are reset when a scenario is
+// over is nothing that the scenario does.
+func TestEndOfPlayIsNoOccasion(t *testing.T) {
+	names := []string{"unnoticed-reset", "dies-on-reset", "dies-when-empty", "dies/nothing-said"}
+	for scenario, want := range map[string]int{"two-clients-chat": 0, "reset-names-who-left": 1} {
+		tr := trial(t, "framed", scenario)
+		tr.Only = func(name string) bool {
+			return slices.Contains(names[:2], name) || want == 0 && slices.Contains(names, name)
+		}
+		table, err := tr.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range table.Mutants {
+			if m.Occasions != want {
+				t.Errorf("%s: %s has %d occasions, want %d", scenario, m.Name, m.Occasions, want)
+			}
+		}
+	}
+}
+
 // TestWrongServer: of a server that does not pass, no mutant is made.
 func TestWrongServer(t *testing.T) {
 	tr := trial(t, "framed", "two-clients-chat")

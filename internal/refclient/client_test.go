@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-const patience = 5 * time.Second
+// patience is how long anything may take before a test fails. Only failures wait for it.
+const patience = 30 * time.Second
 
 // serve plays a server for one client; play runs as soon as it has connected.
 // The test fails if play has not returned when it ends.

@@ -151,7 +151,8 @@ func TestLinesRegistration(t *testing.T) {
 		c.send([]byte(test.line + "\n"))
 		c.expectBytes(test.answer)
 		if test.answer == ok {
-			c.Close()
+			c.CloseWrite()
+			c.expectEnd() // and the name is free
 		} else {
 			// All at once is what a hasty client sends.
 			hasty := connect(t, addr, c.name)

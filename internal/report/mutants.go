@@ -19,8 +19,12 @@ func (t Table) Mutants(w io.Writer, m *transcript.MutantTable) error {
 	if t.Width == 0 {
 		t.Width = 80
 	}
+	scenarios := "1 scenario"
+	if m.Scenarios != 1 {
+		scenarios = strconv.Itoa(m.Scenarios) + " scenarios"
+	}
 	var b bytes.Buffer
-	t.paragraph(&b, 0, fmt.Sprintf("%s: %d scenarios against mutants of %s", clean(m.Suite), m.Scenarios, clean(m.Target)))
+	t.paragraph(&b, 0, fmt.Sprintf("%s: %s against mutants of %s", clean(m.Suite), scenarios, clean(m.Target)))
 	b.WriteByte('\n')
 	rows := slices.Clone(m.Mutants)
 	slices.SortStableFunc(rows, func(a, b transcript.Mutant) int { return rank(a) - rank(b) })
@@ -100,9 +104,13 @@ func (t Table) mutantFindings(b *bytes.Buffer, m *transcript.MutantTable) {
 			}
 		}
 	})
-	list("Said to be equivalent, and caught after all, or no mutant:", func(item func(name, text string)) {
+	list("Said to be equivalent, and are not:", func(item func(name, text string)) {
 		for _, name := range m.Stale {
-			item(name, "")
+			why := "is no mutant of this suite"
+			if i := slices.IndexFunc(m.Mutants, func(r transcript.Mutant) bool { return r.Name == name }); i >= 0 {
+				why = "is caught by " + strings.Join(m.Mutants[i].Caught, ", ")
+			}
+			item(name, why)
 		}
 	})
 	list("Scenarios that catch no mutant:", func(item func(name, text string)) {
@@ -116,9 +124,9 @@ func (t Table) mutantFindings(b *bytes.Buffer, m *transcript.MutantTable) {
 		for _, d := range m.Degenerates {
 			text := "passes nothing"
 			if len(d.Passed) > 0 {
-				text = "PASSES " + strings.Join(d.Passed, ", ")
+				text = d.About + ", and PASSES " + strings.Join(d.Passed, ", ")
 			}
-			t.paragraph(b, 2, clean(fmt.Sprintf("%-9s %s", d.Name, text)))
+			t.paragraph(b, 2, clean(d.Name+": "+text))
 		}
 	}
 	caught, all := m.Score()

@@ -62,6 +62,7 @@ type CaptureStats struct {
 	Conflict    int      `json:"conflicting"`         // packets that repeat bytes with other contents
 	Gaps        int      `json:"gaps"`                // places in streams where bytes are missing
 	Missing     int64    `json:"missing"`             // bytes
+	Dropped     int      `json:"dropped,omitempty"`   // packets that came too fast for a live capture
 	Strangers   []string `json:"strangers,omitempty"` // connections without a message
 	Doubts      []string `json:"doubts,omitempty"`    // servers that may speak another protocol
 	Error       string   `json:"error,omitempty"`     // where the file stops making sense

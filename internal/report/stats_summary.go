@@ -41,7 +41,7 @@ func (s *Stats) Summary(w io.Writer, name string, width int) error {
 		var kinds []string
 		for _, k := range s.Kinds {
 			if k.From == from {
-				kinds = append(kinds, fmt.Sprintf("%d %s", k.Count, k.name(len(s.protocols()) > 1)))
+				kinds = append(kinds, fmt.Sprintf("%d %s", k.Count, strings.TrimSuffix(k.name(len(s.protocols()) > 1), "!")))
 			}
 		}
 		if len(kinds) > 0 {
@@ -75,6 +75,9 @@ func (s *Stats) troubles(b *bytes.Buffer, v View) {
 	}
 	if c.Missing > 0 {
 		v.sentence(b, "Missing in the capture: %s in %s.", count(int(c.Missing), "byte"), count(c.Gaps, "gap"))
+	}
+	if c.Dropped > 0 {
+		v.sentence(b, "%s came too fast to be captured.", count(c.Dropped, "packet"))
 	}
 	if c.Conflict > 0 {
 		v.sentence(b, "%s repeated bytes with other contents; the first ones count.", count(c.Conflict, "packet"))

@@ -49,13 +49,12 @@ func (s *Stats) Table(w io.Writer) error {
 	}
 	c := &s.Capture
 	fmt.Fprintf(&b, "\nthe capture: %s (%d TCP, %d UDP, %d other), %s\n", count(c.Packets, "packet"), c.TCP, c.UDP, c.Other, count(c.Connections, "TCP connection"))
-	for _, line := range []string{
-		fmt.Sprintf("  malformed  %s", count(s.Malformed, "message")),
-		fmt.Sprintf("  missing    %s in %s", count(int(c.Missing), "byte"), count(c.Gaps, "gap")),
-		fmt.Sprintf("  repeated   %s, %d with other contents", count(c.Repeated, "packet"), c.Conflict),
-	} {
-		b.WriteString(line + "\n")
+	fmt.Fprintf(&b, "  malformed  %s\n", count(s.Malformed, "message"))
+	fmt.Fprintf(&b, "  missing    %s in %s\n", count(int(c.Missing), "byte"), count(c.Gaps, "gap"))
+	if c.Dropped > 0 {
+		fmt.Fprintf(&b, "  dropped    %s that came too fast\n", count(c.Dropped, "packet"))
 	}
+	fmt.Fprintf(&b, "  repeated   %s, %d with other contents\n", count(c.Repeated, "packet"), c.Conflict)
 	_, err := w.Write(noCommands(b.Bytes()))
 	return err
 }

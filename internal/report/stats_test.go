@@ -28,7 +28,7 @@ func counted(list []*transcript.Decoded, capture report.CaptureStats) *report.St
 func TestStats(t *testing.T) {
 	quiet := report.CaptureStats{Packets: 60, TCP: 58, UDP: 1, Other: 1, Connections: 3}
 	bad := report.CaptureStats{
-		Packets: 60, TCP: 60, Connections: 3, Repeated: 4, Conflict: 1, Gaps: 2, Missing: 77,
+		Packets: 60, TCP: 60, Connections: 3, Repeated: 4, Conflict: 1, Gaps: 2, Missing: 77, Dropped: 12,
 		Strangers: []string{`connection 2, 127.0.0.1:1 -> 127.0.0.1:2: no message in 9 bytes that begin with "\x1b"`},
 		Doubts:    []string{"127.0.0.1:4445: protocol framed (7 messages; it was chosen for 4 of them, of which lines would make 3)"},
 		Error:     "read capture: the file ends in the middle of packet 61",

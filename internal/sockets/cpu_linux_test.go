@@ -32,8 +32,8 @@ func shell(t *testing.T) (pid int, commands io.Writer) {
 func until(t *testing.T, what string, f func() bool) {
 	t.Helper()
 	for start := time.Now(); !f(); time.Sleep(time.Millisecond) {
-		if time.Since(start) > 10*time.Second {
-			t.Fatalf("not within 10 s: %s", what)
+		if time.Since(start) > time.Minute {
+			t.Fatalf("not within a minute: %s", what)
 		}
 	}
 }
@@ -44,7 +44,7 @@ func TestCPUTime(t *testing.T) {
 	if err != nil || first > time.Second {
 		t.Fatalf("at the beginning: %v, %v", first, err)
 	}
-	io.WriteString(commands, "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done\n")
+	io.WriteString(commands, "while :; do :; done\n")
 	until(t, "it has used 20 ms", func() bool {
 		used, err := CPUTime(pid)
 		return err == nil && used > first+20*time.Millisecond
@@ -54,7 +54,7 @@ func TestCPUTime(t *testing.T) {
 // A child that has ended was part of it.
 func TestCPUTimeOfEndedChildren(t *testing.T) {
 	pid, commands := shell(t)
-	io.WriteString(commands, "sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'\n")
+	io.WriteString(commands, "while :; do sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'; done\n")
 	until(t, "children have used 20 ms", func() bool { return endedChildren(pid) >= 20*time.Millisecond })
 	if used, err := CPUTime(pid); err != nil || used < 20*time.Millisecond {
 		t.Errorf("with its children it has used %v, %v", used, err)
@@ -87,7 +87,7 @@ func TestThreads(t *testing.T) {
 		if len(list) == 1 {
 			before = list[0]
 		}
-		return before.Runnable
+		return before.Runnable && before.Ran > 10*time.Millisecond // before, it may sleep while it reads its commands
 	})
 	var now Thread
 	until(t, "it has run for 50 ms", func() bool {

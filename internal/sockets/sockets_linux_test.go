@@ -69,7 +69,7 @@ func await(t *testing.T, table *Table, p pair, what string, want func(End, error
 	local, remote := p.addrs()
 	var end End
 	var err error
-	for start := time.Now(); time.Since(start) < 2*time.Second; time.Sleep(200 * time.Microsecond) {
+	for start := time.Now(); time.Since(start) < time.Minute; time.Sleep(200 * time.Microsecond) {
 		if end, err = table.Peer(local, remote); want(end, err) {
 			return end
 		}

@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -15,7 +16,7 @@ import (
 // A shell starts three children and goes on: one plain; one that has its parent die; and one of which the parent dies
 // too, in a session of its own, so that nothing binds it to the shell any more.
 func TestTree(t *testing.T) {
-	script := `sleep 60 & (sleep 60 &) ; if command -v setsid >/dev/null; then (setsid sleep 60 &); fi; wait`
+	script := `sleep 60 & (sleep 60 &) ; if command -v setsid >/dev/null; then (setsid sleep 60 &); fi; echo started; wait`
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -34,12 +35,16 @@ func TestTree(t *testing.T) {
 		sh.Wait()
 	}()
 
+	if _, err := io.ReadFull(out, make([]byte, len("started\n"))); err != nil {
+		t.Fatal(err)
+	}
+
 	name := func(pid int) string {
 		b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
 		return strings.TrimSpace(string(b))
 	}
 	var tree []int
-	for start := time.Now(); time.Since(start) < 5*time.Second; time.Sleep(2 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < time.Minute; time.Sleep(2 * time.Millisecond) {
 		tree = Tree(sh.Pid)
 		sleeping := slices.DeleteFunc(slices.Clone(tree), func(pid int) bool { return name(pid) != "sleep" })
 		if len(tree) == 3 && len(sleeping) == 2 {

@@ -125,6 +125,30 @@ func TestTerminalLastWords(t *testing.T) {
 	}
 }
 
+// On a busy machine it may take long until somebody reads what a program has printed.
+func TestLastWordsReadLate(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		t.Run(fmt.Sprintf("terminal=%v", terminal), func(t *testing.T) {
+			c := script(t, "output.py", "says")
+			c.Terminal = terminal
+			p := start(t, c)
+			eventually(t, "it has said what it prints to", func() bool { return strings.HasSuffix(p.Output().Text(), "\n") })
+			p.reading.Lock()
+			dial(t, p)
+			<-p.ended
+			time.Sleep(2 * lastWords)
+			if _, ended := p.Exited(); ended {
+				t.Error("its end is known, and its last words are not")
+			}
+			p.reading.Unlock()
+			eventually(t, "its end is known", func() bool { _, ended := p.Exited(); return ended })
+			if !strings.HasSuffix(p.Output().Text(), "\nlast words\n") {
+				t.Errorf("it says %q", p.Output().Text())
+			}
+		})
+	}
+}
+
 // A process that the program leaves behind keeps the terminal open, and Stop ends it like any other.
 func TestTerminalForks(t *testing.T) {
 	c := script(t, "forks.py")

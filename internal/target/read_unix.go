@@ -35,16 +35,7 @@ func (p *Process) read(stream Stream) {
 				return ready
 			}
 			if stream == Stderr {
-				streams[0].Control(func(stdout uintptr) {
-					for read := 0; read < pipeHolds; {
-						m, _ := readPipe(stdout, before)
-						if m == 0 {
-							break
-						}
-						p.output.add(Stdout, before[:m])
-						read += m
-					}
-				})
+				p.empty(Stdout, streams[0], before)
 			}
 			p.output.add(stream, buf[:n])
 			return true
@@ -54,6 +45,36 @@ func (p *Process) read(stream Stream) {
 		}
 		p.tell()
 	}
+}
+
+// readLast records what the program has printed and no reader has had its turn to read yet.
+func (p *Process) readLast() {
+	defer p.tell() // with no lock held
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	buf := make([]byte, 32<<10)
+	for i, pipe := range p.pipes {
+		if pipe == nil {
+			continue // a terminal has one stream
+		}
+		if conn, err := pipe.SyscallConn(); err == nil {
+			p.empty(Stdout+Stream(i), conn, buf)
+		}
+	}
+}
+
+// empty records what already lies in the pipe of one stream. p.reading is held.
+func (p *Process) empty(stream Stream, pipe syscall.RawConn, buf []byte) {
+	_ = pipe.Control(func(fd uintptr) { // of one that is closed nothing can be read
+		for read := 0; read < pipeHolds; {
+			n, _ := readPipe(fd, buf)
+			if n == 0 {
+				break
+			}
+			p.output.add(stream, buf[:n])
+			read += n
+		}
+	})
 }
 
 // pipeHolds is about as much as a pipe or a terminal holds. More would be as much as a program can print.

@@ -17,7 +17,8 @@ const restLook = 4 * time.Millisecond
 // for example: all its threads, and those of what it has started, are asleep
 // and none has run since the last look. It waits no longer than limit. On
 // other systems than Linux, where this cannot be seen, it waits for a while. It
-// reports whether the program rests, or has ended.
+// reports whether the program rests, or has ended. What it has printed before it
+// rests is in [Process.Output] then.
 func (p *Process) AwaitRest(ctx context.Context, limit time.Duration) bool {
 	give := time.Now().Add(limit)
 	last, asleep := p.activity()
@@ -31,6 +32,7 @@ func (p *Process) AwaitRest(ctx context.Context, limit time.Duration) bool {
 		}
 		now, still := p.activity()
 		if asleep && still && now == last {
+			p.readLast()
 			return true
 		}
 		last, asleep = now, still

@@ -83,12 +83,12 @@ func doesNotListen(t *testing.T, c Command, enough func(*ListenError) bool) *Lis
 	}
 }
 
-// eventually waits for a condition that comes about by what other processes do.
+// eventually waits for a condition that comes about by what other processes do, however busy the machine is.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
 	for start := time.Now(); !f(); time.Sleep(time.Millisecond) {
-		if time.Since(start) > 5*time.Second {
-			t.Fatalf("not within 5 s: %s", what)
+		if time.Since(start) > 30*time.Second {
+			t.Fatalf("not within 30 s: %s", what)
 		}
 	}
 }

@@ -21,4 +21,8 @@ elif how == "ends":
     sys.stdout.write("y" * 200_000 + "\nlast words\n")
     sys.stdout.flush()
     os._exit(7)
+elif how == "says":
+    sys.stdout.write("last words\n")
+    sys.stdout.flush()
+    os._exit(7)
 s.accept()
