@@ -196,11 +196,14 @@ func (p *play) flushByQuestion(c *client) *failure {
 	return broken
 }
 
-// flushByWitness has a witness say a token over UDP: the server reads its one
-// socket in order, so it is done with what c sent before.
+// flushByWitness has a witness ask something, or say a token, over UDP: the
+// server reads its one socket in order, so it is done with what c sent before.
 func (p *play) flushByWitness(c, witness *client) *failure {
-	if witness == nil {
+	switch {
+	case witness == nil:
 		return p.noWitness(c)
+	case p.session.Suite.Fence.Question != nil:
+		return p.flushByQuestion(witness)
 	}
 	t := p.newToken(witness)
 	e, f := p.say(t, p.deadline, nil, func() bool { return p.hasArrived(t) })
