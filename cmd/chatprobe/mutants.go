@@ -116,9 +116,6 @@ func (f *mutantsFlags) run(ctx context.Context, stdout, stderr io.Writer, names,
 		}
 		s.Scenarios = slices.DeleteFunc(s.Scenarios, func(sc *scenario.Scenario) bool { return sc.TestsClient != f.client })
 	}
-	if err := f.checkSelected(suites); err != nil {
-		return err
-	}
 	if f.jobs == 0 && command == nil {
 		f.jobs = 64 * runtime.NumCPU() // most of them wait in vain
 	}
@@ -153,25 +150,6 @@ func (f *mutantsFlags) run(ctx context.Context, stdout, stderr io.Writer, names,
 		return &exitError{code: exitFailed}
 	}
 	return nil
-}
-
-// checkSelected finds out that no scenario is left to be played.
-func (f *mutantsFlags) checkSelected(suites []*scenario.Suite) error {
-	for _, s := range suites {
-		list, err := f.selected(s)
-		if err != nil || len(list) > 0 {
-			return err
-		}
-	}
-	about := "servers, and --client is not given"
-	if f.client {
-		about = "client programs, and --client is given"
-	}
-	what := "no scenario"
-	if len(f.scenarios) > 0 {
-		what = "no scenario that matches --scenario " + strings.Join(f.scenarios, " ")
-	}
-	return usage("%s is about %s", what, about)
 }
 
 // try tries the mutants of one suite.

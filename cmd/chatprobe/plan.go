@@ -87,11 +87,7 @@ func (f *runFlags) plan(suites []*scenario.Suite, settings map[string]string, co
 		p.parts = append(p.parts, part)
 	}
 	if len(p.parts) == 0 && only == nil {
-		what := "there is no scenario"
-		if len(f.scenarios) > 0 {
-			what = "no scenario that matches --scenario " + strings.Join(f.scenarios, " ")
-		}
-		return nil, usage("nothing is selected: %s binds as much as --level %s", what, f.level)
+		return nil, f.nothingSelected(suites)
 	}
 	return p, nil
 }

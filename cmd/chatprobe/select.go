@@ -36,6 +36,26 @@ func (f *runFlags) selected(s *scenario.Suite) ([]*scenario.Scenario, error) {
 	return list, nil
 }
 
+// nothingSelected says why no scenario of the suites is selected.
+func (f *runFlags) nothingSelected(suites []*scenario.Suite) error {
+	what := "no scenario"
+	if len(f.scenarios) > 0 {
+		what = "no scenario that matches --scenario " + strings.Join(f.scenarios, " ")
+	}
+	weaker := *f
+	weaker.level = string(wire.May)
+	for _, s := range suites {
+		if list, err := weaker.selected(s); err != nil || len(list) > 0 {
+			return usage("nothing is selected: %s binds as much as --level %s", what, f.level)
+		}
+	}
+	about := "servers, and --client is not given"
+	if f.client {
+		about = "client programs, and --client is given"
+	}
+	return usage("nothing is selected: %s is about %s", what, about)
+}
+
 // matches compares a pattern with suite/name and with the name alone, and for
 // one of several runs of a scenario, name[size=1000], also with its stem.
 func matches(glob, suite, name string) (bool, error) {

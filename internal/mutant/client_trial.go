@@ -28,8 +28,8 @@ type clientTrial struct {
 // most, or the timeout, whichever is longer.
 const patience = 3 * time.Second
 
-// clients has mutants made of the program.
-func (trial Trial) clients(codec *wire.Codec) stock {
+// clients has mutants made of the trial's program.
+func clients(trial Trial, codec *wire.Codec) stock {
 	t := &clientTrial{Trial: trial, busy: trial.Config.Busy}
 	usual := t.Config.Timeout
 	t.Config.Timeout = max(patience, usual)

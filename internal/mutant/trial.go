@@ -77,7 +77,7 @@ func (t Trial) Run(ctx context.Context) (*transcript.MutantTable, error) {
 	}
 	s := t.servers(codec)
 	if t.Program != nil {
-		s = t.clients(codec)
+		s = clients(t, codec)
 	}
 	_, runs := s.asItIs.Run(ctx, t.Scenarios)
 	list, err := passed(s.of, t.Scenarios, runs)
