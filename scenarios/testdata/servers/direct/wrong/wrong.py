@@ -1665,23 +1665,6 @@ class PacketBehindListLost(Server):
         return data
 
 
-@mistake("packets-overtake", "D-9", "of several packets in a segment the last is handled first")
-class PacketsOvertake(Server):
-    def read_packet(self, client):
-        packets = client.__dict__.setdefault("packets", [])
-        if not packets:
-            packets.append(super().read_packet(client))
-            while client.rest:
-                packets.append(super().read_packet(client))
-        return packets.pop()
-
-    def recv(self, client, count):
-        if not client.rest:
-            client.rest = client.sock.recv(65536)
-        data, client.rest = client.rest[:count], client.rest[count:]
-        return data
-
-
 @mistake("one-answer-for-a-segment", "D-9,D-1", "several packets in a segment are all handled, and only the last is answered")
 class OneAnswerForASegment(Server):
     silent = None

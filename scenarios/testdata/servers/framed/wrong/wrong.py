@@ -1125,20 +1125,6 @@ class SecondFrameWaits(Buffered):
         return super().read_frame(client)
 
 
-@mistake("frames-overtake", "F-9", "of the frames that come together after the login, the last is relayed first")
-class FramesOvertake(Buffered):
-    def read_frame(self, client):
-        frames = client.__dict__.setdefault("frames", [])
-        if not frames:
-            frames.append(super().read_frame(client))
-            while client.name and self.is_whole(client.rest):
-                frames.append(super().read_frame(client))
-        return frames.pop()
-
-    def is_whole(self, data):
-        return len(data) >= self.header.size and len(data) >= self.header.size + sum(self.unpack_header(data[:self.header.size]))
-
-
 # ---------------------------------------------------------------- F-10: lengths that are too long
 
 @mistake("dies-on-huge-length", "F-10", "the process exits upon a length of more than 1 MiB (should)")

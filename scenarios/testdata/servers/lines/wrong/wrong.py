@@ -1263,17 +1263,6 @@ class LastLineOfSegmentOnly(Server):
         return line
 
 
-@mistake("lines-overtake", "L-10", "of the lines that come together after a registration, the last is relayed first")
-class LinesOvertake(Server):
-    def read_line(self, client):
-        lines = client.__dict__.setdefault("lines", [])
-        if not lines:
-            lines.append(super().read_line(client))
-            while client.name and b"\n" in client.rest:
-                lines.append(super().read_line(client))
-        return lines.pop()
-
-
 @mistake("registration-and-message-lost", "L-10", "what comes in the same segment after the registration is thrown away")
 class RegistrationAndMessageLost(Server):
     def read_registration(self, client):
