@@ -20,8 +20,9 @@ import (
 // Among lines that is what follows the next end of a line. Elsewhere every byte
 // may be the beginning; it is one if enough messages follow from it, one after
 // another, or if messages follow from it up to the very end of the stream. Of
-// several such bytes it is the one whose messages are complete first, so that
-// the outcome does not depend on how the stream is cut into packets.
+// several such bytes it is the one whose messages are complete first, and of
+// those the first, so that the outcome does not depend on how the stream is cut
+// into packets.
 type seek struct {
 	why   string // what is wrong with the first byte; empty behind a gap
 	start bool   // the capture begins in the middle of a connection: perhaps between two messages
@@ -61,7 +62,7 @@ func (d *Decoder) search(codec *wire.Codec, k *seek, b []byte, from wire.Side, l
 	look := func(t *try) (keep bool) {
 		end, need := d.follow(codec, k, b, t.at, from, last)
 		switch {
-		case end > 0 && end < bestEnd:
+		case end > 0 && (end < bestEnd || end == bestEnd && t.at < best):
 			best, bestEnd = t.at, end
 		case need > 0:
 			// Often more is needed than can be said: it is looked at again
