@@ -14,6 +14,15 @@ import (
 	"time"
 )
 
+// cannotCapture skips the test where it lacks the privilege, and fails it otherwise.
+func cannotCapture(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, ErrPrivilege) {
+		t.Skipf("SKIPPED, NOT TESTED: %v", err)
+	}
+	t.Fatal(err)
+}
+
 // TestLiveCapture captures a conversation while it takes place. Everything comes
 // once, though the loopback interface shows each packet twice, and it comes while
 // the capture goes on.
@@ -62,10 +71,7 @@ func TestLiveCapture(t *testing.T) {
 				knocks++
 				select {
 				case err := <-done:
-					if errors.Is(err, ErrPrivilege) {
-						t.Skipf("SKIPPED, NOT TESTED: %v", err)
-					}
-					t.Fatal(err)
+					cannotCapture(t, err)
 				case <-heard:
 					begun = knocks > 3 // so that some come that are looked at below
 				case <-time.After(50 * time.Millisecond):
@@ -156,10 +162,7 @@ func TestLiveOnAPort(t *testing.T) {
 		_, _ = right.WriteTo([]byte("knock"), right.LocalAddr())
 		select {
 		case err := <-done:
-			if errors.Is(err, ErrPrivilege) {
-				t.Skipf("SKIPPED, NOT TESTED: %v", err)
-			}
-			t.Fatal(err)
+			cannotCapture(t, err)
 		case <-heard:
 			begun = true
 		case <-time.After(50 * time.Millisecond):

@@ -75,10 +75,11 @@ func (t Trial) Run(ctx context.Context) (*transcript.MutantTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := t.servers(codec)
+	made := servers
 	if t.Program != nil {
-		s = clients(t, codec)
+		made = clients
 	}
+	s := made(t, codec)
 	_, runs := s.asItIs.Run(ctx, t.Scenarios)
 	list, err := passed(s.of, t.Scenarios, runs)
 	if err != nil || ctx.Err() != nil {
@@ -108,8 +109,8 @@ func (t Trial) Run(ctx context.Context) (*transcript.MutantTable, error) {
 	return table, ctx.Err()
 }
 
-// servers has mutants made of the server.
-func (t Trial) servers(codec *wire.Codec) stock {
+// servers has mutants made of the trial's server.
+func servers(t Trial, codec *wire.Codec) stock {
 	var census Census
 	var mutants []Mutant
 	s := stock{of: wire.Server, asItIs: t.patient(census.Count(t.Launch, codec)), atOnce: calm, try: t.try}

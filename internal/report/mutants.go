@@ -19,12 +19,8 @@ func (t Table) Mutants(w io.Writer, m *transcript.MutantTable) error {
 	if t.Width == 0 {
 		t.Width = 80
 	}
-	scenarios := "1 scenario"
-	if m.Scenarios != 1 {
-		scenarios = strconv.Itoa(m.Scenarios) + " scenarios"
-	}
 	var b bytes.Buffer
-	t.paragraph(&b, 0, fmt.Sprintf("%s: %s against mutants of %s", clean(m.Suite), scenarios, clean(m.Target)))
+	t.paragraph(&b, 0, fmt.Sprintf("%s: %s against mutants of %s", clean(m.Suite), count(m.Scenarios, "scenario"), clean(m.Target)))
 	b.WriteByte('\n')
 	rows := slices.Clone(m.Mutants)
 	slices.SortStableFunc(rows, func(a, b transcript.Mutant) int { return rank(a) - rank(b) })
